@@ -1,0 +1,114 @@
+"""Every error Celeriac raises: a code, what happened, where, the known values and the remedy.
+
+    CeleriacError
+    ├── PlanError            PLAN-…    the plan cannot be read or does not hold together (carries all problems)
+    ├── AppError             APP-…     the Celery app cannot be found, built or adopted
+    ├── BrokerError          BROKER-…  the embedded broker refuses or cannot work
+    ├── ResultsError         RESULT-…  the result backend cannot work
+    ├── LetterError          LETTER-…  a dead letter cannot be found, mended or replayed
+    └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
+
+A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+_CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
+
+
+def redacted(url: str) -> str:
+    """Give the URL with its password hidden, fit for logs and messages."""
+    return _CREDENTIALS.sub(lambda found: f"{found[1]}:***@", url)
+
+
+class CeleriacError(Exception):
+    """An error that says what, where, the known values, and how to mend it.
+
+    code: stable, unique, like "PLAN-012"; what users search for.
+    at: where, like "celeriac.toml:41, [pools.images].queues".
+    known: the values that would have been accepted.
+    fix: one imperative sentence.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        at: str | None = None,
+        known: Iterable[str] = (),
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = redacted(message)
+        self.at = at
+        self.known = tuple(known)
+        self.fix = fix
+
+    def __str__(self) -> str:
+        lines = [f"{self.code} {self.message}"]
+        if self.at:
+            lines.append(f"  at: {self.at}")
+        if self.known:
+            lines.append(f"  known: {', '.join(self.known)}")
+        if self.fix:
+            lines.append(f"  fix: {self.fix}")
+        return "\n".join(lines)
+
+
+class AppError(CeleriacError):
+    """The Celery app cannot be found, built or adopted."""
+
+
+class LetterError(CeleriacError):
+    """A dead letter cannot be found, mended or replayed."""
+
+
+class SuperviseError(CeleriacError):
+    """`celeriac up`, or a command, cannot do what was asked."""
+
+
+class BrokerError(CeleriacError):
+    """The embedded broker refuses or cannot work."""
+
+
+class BrokerUnavailable(BrokerError):
+    """The broker's file cannot be used now (locked, disk full, not writable); trying again may help."""
+
+
+class BrokerCorrupt(BrokerError):
+    """The broker's file is not a broker, or is damaged; it was left as it was."""
+
+
+class QueueFull(BrokerError):
+    """A bounded queue has no room for the message; nothing was sent."""
+
+
+class ResultsError(CeleriacError):
+    """The result backend cannot work."""
+
+
+class PlanError(CeleriacError):
+    """The plan has problems; all of them are in `problems`, each a PlanError of one problem."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        at: str | None = None,
+        known: Iterable[str] = (),
+        fix: str | None = None,
+        problems: Iterable[PlanError] = (),
+    ) -> None:
+        super().__init__(code, message, at=at, known=known, fix=fix)
+        self.problems = tuple(problems) or (self,)
+
+    def __str__(self) -> str:
+        if self.problems == (self,):
+            return super().__str__()
+        return "\n".join(str(problem) for problem in self.problems)

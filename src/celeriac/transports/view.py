@@ -1,0 +1,68 @@
+"""What can be asked of a broker without consuming from it: one protocol, one implementation per transport."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+
+class QueueState(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue as it is now.
+
+    ready, delayed, unacked: messages that wait for a worker, wait for their time, are with a worker.
+    oldest_age_s: seconds the oldest ready message has waited; None if none waits.
+    consumers: live consumers reading it.
+    """
+
+    name: str
+    ready: int
+    delayed: int
+    unacked: int
+    oldest_age_s: float | None
+    consumers: int
+    max_length: int | None = None
+
+
+class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
+    """One process that reads from the broker.
+
+    name: what it calls itself, like "web-1@host", else "host:pid".
+    unacked: messages it holds; running: how many of them it has started.
+    """
+
+    id: str
+    name: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+    unacked: int
+    running: int
+
+
+class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the message of one task is.
+
+    state: "ready" waits for a worker, "delayed" for its time, "fetched" is with a worker, "running" was started there.
+    ahead: messages that will be taken before it, if ready.
+    due_at: epoch seconds, if delayed.
+    deliveries: earlier deliveries that ended with the worker's death.
+    """
+
+    queue: str
+    task: str | None
+    state: Literal["ready", "delayed", "fetched", "running"]
+    ahead: int | None
+    due_at: float | None
+    sent_at: float
+    consumer: ConsumerState | None
+    deliveries: int
+
+
+class BrokerView(Protocol):
+    """Reads of a broker; never changes what it looks at."""
+
+    def queues(self) -> list[QueueState]: ...
+    def consumers(self) -> list[ConsumerState]: ...
+    def find(self, task_id: str) -> Whereabouts | None: ...
+    def close(self) -> None: ...

@@ -1,0 +1,44 @@
+"""Durations and sizes as people write them ("30s", "512MiB"), read into typed values."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+_DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)\Z")
+_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(B|KiB|MiB|GiB|TiB)\Z")
+
+
+def duration(text: str) -> timedelta:
+    """Read "500ms", "30s", "5m", "2h" or "7d".
+
+    Raises: ValueError with the known units if the text is none of these.
+    """
+    found = _DURATION.match(text)
+    if not found:
+        raise ValueError(f'"{text}" is not a duration: write a number and one of ms, s, m, h, d, like "30s"')
+    return timedelta(seconds=float(found[1]) * _DURATION_UNITS_S[found[2]])
+
+
+def size_bytes(text: str) -> int:
+    """Read "512MiB" or "2GiB" into bytes.
+
+    Raises: ValueError with the known units if the text is none of these.
+    """
+    found = _SIZE.match(text)
+    if not found:
+        raise ValueError(
+            f'"{text}" is not a size: write a number and one of B, KiB, MiB, GiB, TiB, like "512MiB"'
+        )
+    return int(float(found[1]) * _SIZE_UNITS_BYTES[found[2]])
+
+
+def say_duration(span: timedelta) -> str:
+    """Write a duration as the plan would: the largest unit that leaves a whole number."""
+    milliseconds = round(span.total_seconds() * 1000)
+    for unit, factor in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
+        if milliseconds and milliseconds % factor == 0:
+            return f"{milliseconds // factor}{unit}"
+    return f"{milliseconds}ms" if milliseconds else "0s"
