@@ -1,0 +1,29 @@
+"""The headers Celeriac adds to messages, and the ids made from them: what rooms share without knowing each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID, uuid5
+
+#: on a letter: why, where and when the task died (a JSON object, see docs/design/0001)
+DEATH = "celeriac-death"
+#: on a publish: the embedded broker stores at most one message per key; never stored itself
+ONCE = "celeriac-once"
+#: on a replayed task: how often it has been replayed
+GENERATION = "celeriac-replay"
+#: on a replayed task: the letter it came from
+LETTER = "celeriac-letter"
+
+_LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
+
+
+def generation_of(headers: Mapping[str, Any]) -> int:
+    """Count the replays behind a message; anything that is no count is 0."""
+    generation = headers.get(GENERATION, 0)
+    return generation if isinstance(generation, int) and generation > 0 else 0
+
+
+def letter_id(task_id: str, generation: int) -> str:
+    """Name the letter of one death: the same death captured twice is one letter."""
+    return str(uuid5(_LETTERS, f"{task_id}:{generation}"))
