@@ -1,0 +1,162 @@
+"""What every command works on: the project, that is its plan and its Celery app, each read when first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import cached_property, update_wrapper
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from celeriac.errors import AppError
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from celeriac.plan import Plan
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Project:
+    """The plan and the Celery app that `--plan`, `--env` and `-A` name."""
+
+    def __init__(
+        self, plan_path: Path | None = None, environment: str | None = None, app_path: str | None = None
+    ) -> None:
+        self.plan_path = plan_path
+        self.environment = environment
+        self.app_path = app_path
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan; without a file, the defaults around the app that `-A` names.
+
+        Raises: PlanError with all problems; AppError if there is neither a plan nor an app.
+        """
+        from msgspec.structs import replace
+
+        from celeriac.plan import find_plan, read_plan
+
+        path = self.plan_path or find_plan(Path.cwd())
+        if path is None:
+            if self.app_path is None:
+                raise AppError(
+                    "APP-010",
+                    "there is no plan here and no Celery app was named",
+                    at=str(Path.cwd()),
+                    known=["celeriac.toml", "[tool.celeriac] in pyproject.toml", "-A package.module"],
+                    fix="write a celeriac.toml, or name an app with -A",
+                )
+            from celeriac.cli.defaults import plan_around
+
+            return plan_around(self.app_path, Path.cwd())
+        plan = read_plan(path, env=self.environment)
+        return replace(plan, app=self.app_path) if self.app_path else plan
+
+    def app(self) -> Celery:
+        """Load the Celery app, once, with its tasks.
+
+        Raises: AppError if it cannot be found or imported.
+        """
+        return self._app
+
+    @cached_property
+    def _app(self) -> Celery:
+        from celeriac.app import load_app
+
+        add_folder_to_path(self.plan.folder)
+        return load_app(self.plan, self.app_path)
+
+    @property
+    def child_environ(self) -> dict[str, str]:
+        """The environment by which a process started from here works on the same project."""
+        told: dict[str, str] = {}
+        if self.plan_path:
+            told["CELERIAC_PLAN"] = str(self.plan_path.absolute())
+        if self.environment:
+            told["CELERIAC_ENV"] = self.environment
+        if self.app_path:
+            told["CELERIAC_APP"] = self.app_path
+        return told
+
+
+def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def keep(ctx: click.Context, _param: click.Parameter, value: Any) -> None:
+        project = ctx.find_root().ensure_object(Project)
+        if value is not None:
+            setattr(project, field, value)
+
+    return keep
+
+
+def project_options(*, environment: bool = False) -> Callable[[F], F]:
+    """Give a command `--plan`, `--env` and `-A`; said after the command they win over those said before it.
+
+    environment: also read CELERIAC_PLAN, CELERIAC_ENV and CELERIAC_APP. Only the root does, so that a variable never
+        wins over what was typed.
+    """
+
+    def add(function: F) -> F:
+        for flags, field, variable, kind, metavar, text in (
+            (
+                ("-A", "--app"),
+                "app_path",
+                "CELERIAC_APP",
+                click.STRING,
+                "APP",
+                "The Celery app, like proj.celery:app.",
+            ),
+            (
+                ("--env",),
+                "environment",
+                "CELERIAC_ENV",
+                click.STRING,
+                "NAME",
+                "Lay this environment over the plan.",
+            ),
+            (
+                ("--plan",),
+                "plan_path",
+                "CELERIAC_PLAN",
+                click.Path(exists=True, path_type=Path),
+                "PATH",
+                "The plan file; else the nearest celeriac.toml here or above.",
+            ),
+        ):
+            function = click.option(
+                *flags,
+                type=kind,
+                metavar=metavar,
+                help=text,
+                envvar=variable if environment else None,
+                show_envvar=environment,
+                expose_value=False,
+                is_eager=True,
+                callback=_keep(field),
+            )(function)
+        return function
+
+    return add
+
+
+def pass_project(function: F) -> F:
+    """Give a command the options of `project_options`, and the Project as its first argument."""
+
+    def with_project(*args: Any, **kwargs: Any) -> Any:
+        ctx = click.get_current_context()
+        return ctx.invoke(function, ctx.find_root().ensure_object(Project), *args, **kwargs)
+
+    wrapped: Any = update_wrapper(with_project, function)
+    return project_options()(wrapped)  # type: ignore[no-any-return]
+
+
+def add_folder_to_path(folder: Path) -> None:
+    """Let the project's own modules be imported, as `celery` does with the working folder."""
+    import sys
+
+    text = os.fspath(folder.absolute())
+    if text not in sys.path:
+        sys.path.insert(0, text)

@@ -1,0 +1,106 @@
+"""The root command: finds the command file by name, and words every expected error once.
+
+Exit codes: 0 done, 1 it failed, 2 the plan or the command line is wrong, 3 already running, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+
+from celeriac import __version__
+from celeriac.cli.context import project_options
+from celeriac.errors import CeleriacError, PlanError
+
+#: command → its line in `celeriac --help`; the file is the module of that name in this folder
+COMMANDS: dict[str, str] = {
+    "up": "Run the plan: its workers, its recorder, its beat.",
+    "status": "Show what runs, who reads which queue and what waits.",
+    "queues": "Show every queue: how full, how old, who reads it.",
+    "send": "Send a task.",
+    "why": "Say what happened to a task.",
+    "dead": "List, show, mend and replay dead letters.",
+    "plan": "Show the plan worked out into processes.",
+    "check": "Prove that the plan holds together.",
+    "worker": "Run one worker of a pool.",
+    "recorder": "Run the recorder, which keeps the dead letters.",
+    "beat": "Run the beat, which sends the plan's schedules.",
+    "completion": "Print the completion script of a shell.",
+}
+
+FAILED, USAGE, ALREADY_RUNNING, INTERRUPTED = 1, 2, 3, 130
+_EXIT_CODES = {"UP-001": ALREADY_RUNNING}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(f"celeriac.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from celeriac.cli.output import nearest
+
+            close = nearest(args[0], COMMANDS)
+            if close:
+                error.message += f" Did you mean {close}?"
+            raise
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="celeriac")
+@project_options(environment=True)
+def cli() -> None:
+    """The production platform for Celery: one plan, no server on a laptop, and no task lost."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and give its exit code; expected errors are worded on standard error."""
+    try:
+        outcome: Any = cli.main(
+            args=None if arguments is None else list(arguments), prog_name="celeriac", standalone_mode=False
+        )
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except CeleriacError as error:
+        click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
+        return _EXIT_CODES.get(error.code, USAGE if isinstance(error, PlanError) else FAILED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; whatever is still buffered has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return outcome if isinstance(outcome, int) else 0
+
+
+def main() -> NoReturn:
+    """Run `celeriac` as a program."""
+    if os.environ.get("CELERIAC_LIFELINE"):
+        from celeriac.supervise.lifeline import follow
+
+        follow()
+    sys.exit(run())

@@ -1,0 +1,67 @@
+"""How a read is shown: one JSON document for programs, or a table for people."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def json_option(function: F) -> F:
+    """Give a command `--json`, which it receives as `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(function)
+
+
+def print_json(document: Any) -> None:
+    """Print structs, dataclasses and plain values as one indented JSON document."""
+    import msgspec
+
+    encoded = msgspec.json.encode(document, enc_hook=str)
+    click.echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print aligned columns; a column whose values are all numbers is aligned to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    body = [list(row) for row in rows]
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for index, heading in enumerate(headings):
+        numbers = body and all(isinstance(row[index], (int, float)) for row in body)
+        table.add_column(heading, justify="right" if numbers else "left", overflow="fold")
+    for row in body:
+        table.add_row(*(Text("-" if value is None else str(value)) for value in row))
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        # A pipe has no width of its own; folding columns at 80 there would break what is grepped for.
+        console.width = 240
+    console.print(table)
+
+
+def say_age(seconds: float | None) -> str:
+    """Write a span as people read it: "0.4s", "12s", "3m 5s", "2h 10m", "4d 3h"; "-" for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f}s"
+    whole = timedelta(seconds=int(seconds))
+    minutes, second = divmod(whole.seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    if whole.days:
+        return f"{whole.days}d {hours}h"
+    if hours:
+        return f"{hours}h {minute}m"
+    return f"{minute}m {second}s" if minute else f"{second}s"
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word a slip of the fingers is closest to, if one is close at all."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)), None)
