@@ -34,8 +34,8 @@ FAMILIES = {
 HEAD = """\
 # Error codes
 
-Every error of Celeriac starts with a code that never changes its meaning, and says what happened, where, which
-values would have been accepted, and what to do. Words in braces stand for what the error fills in.
+Every error of Celeriac starts with a code that never changes its meaning, and says what happened, where,
+which values would have been accepted, and what to do. Words in braces stand for what the error fills in.
 
 This page is written from the source by `make docs`.
 """
