@@ -1,4 +1,4 @@
-"""What every command works on: the project, that is its plan and its Celery app, each read when first needed."""
+"""What every command works on: the project, its plan and its Celery app, each read when first needed."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ def _keep(field: str) -> Callable[[click.Context, click.Parameter, Any], None]:
 def project_options(*, environment: bool = False) -> Callable[[F], F]:
     """Give a command `--plan`, `--env` and `-A`; said after the command they win over those said before it.
 
-    environment: also read CELERIAC_PLAN, CELERIAC_ENV and CELERIAC_APP. Only the root does, so that a variable never
-        wins over what was typed.
+    environment: also read CELERIAC_PLAN, CELERIAC_ENV and CELERIAC_APP. Only the root does, so that a
+        variable never wins over what was typed.
     """
 
     def add(function: F) -> F:

@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
 
             close = nearest(args[0], COMMANDS)
             if close:
-                error.message += f" Did you mean {close}?"
+                raise click.UsageError(f"No such command '{args[0]}'. Did you mean {close}?", ctx) from error
             raise
 
 

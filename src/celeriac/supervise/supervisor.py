@@ -1,0 +1,188 @@
+"""Runs the processes of a topology until it is told to stop, then drains them in the order work flows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from celeriac.control.processes import UpState
+from celeriac.errors import CeleriacError, redacted
+from celeriac.events import emit
+from celeriac.plan import Process
+from celeriac.supervise.instance import Instance
+from celeriac.supervise.keeper import Keeper
+from celeriac.supervise.output import Output
+from celeriac.supervise.reload import edits
+
+#: what sends stops first, what records the last letters stops last
+DRAIN_ORDER = ("beat", "worker", "recorder")
+
+FINISHED, FORCED = 0, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reload:
+    """Start again on edits.
+
+    plan: the plan's file, watched too; None if there is none.
+    processes: reads the plan anew and gives its processes; a CeleriacError is shown, and the next edit
+        awaited.
+    """
+
+    plan: Path | None
+    processes: Callable[[], Sequence[Process]]
+
+
+class Supervisor:
+    """One run of `celeriac up`.
+
+    folder: where the processes work, and watched for edits; state_folder: its `.celeriac/`.
+    environ: what every process finds in its environment.
+    """
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        *,
+        folder: Path,
+        state_folder: Path,
+        output: Output,
+        broker: str = "",
+        environ: Mapping[str, str] | None = None,
+        reload: Reload | None = None,
+    ) -> None:
+        self._processes = tuple(processes)
+        self._folder = folder
+        self._state_folder = state_folder
+        self._output = output
+        self._broker = redacted(broker)
+        self._environ = dict(os.environ if environ is None else environ)
+        self._reload = reload
+        self._since = time.time()
+        self._keepers: list[Keeper] = []
+        self._instance: Instance | None = None
+        self._stopping = asyncio.Event()
+        self._forced = False
+        self._announcing: asyncio.Task[None] | None = None
+
+    async def run(self) -> int:
+        """Run until SIGINT, SIGTERM or SIGHUP; a second one kills what still runs.
+
+        Returns: FINISHED if every process ended by itself when asked, FORCED if one had to be killed.
+        Raises: SuperviseError UP-001 if a supervisor of this folder runs already.
+        """
+        with Instance(self._state_folder) as self._instance:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, self.stop)
+            try:
+                self._start(self._processes)
+                following = None
+                if self._reload is not None:
+                    following = asyncio.create_task(self._follow_edits(self._reload))
+                await self._stopping.wait()
+                if following is not None:
+                    following.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await following
+                return await self._finish()
+            finally:
+                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    loop.remove_signal_handler(number)
+                for keeper in self._keepers:
+                    keeper.kill()
+
+    def stop(self) -> None:
+        """Drain; called again: kill what still runs."""
+        if not self._stopping.is_set():
+            self._stopping.set()
+            return
+        if not self._forced:
+            emit("supervise", "up.forced")
+        self._forced = True
+        for keeper in self._keepers:
+            keeper.kill()
+
+    def _start(self, processes: Sequence[Process]) -> None:
+        self._output.expect([process.name for process in processes])
+        self._keepers = [
+            Keeper(
+                process,
+                folder=self._folder,
+                environ=self._environ,
+                output=self._output,
+                changed=self._publish,
+                hold=self._reload is not None,
+            )
+            for process in processes
+        ]
+        self._launch(self._keepers)
+
+    def _launch(self, keepers: Sequence[Keeper]) -> None:
+        for keeper in keepers:
+            keeper.start()
+        self._publish()
+        if self._announcing is not None:
+            self._announcing.cancel()
+        self._announcing = asyncio.create_task(self._say_when_ready())
+
+    def _publish(self) -> None:
+        if self._instance is not None:
+            states = tuple(keeper.state for keeper in self._keepers)
+            self._instance.publish(
+                UpState(pid=os.getpid(), since=self._since, broker=self._broker, processes=states)
+            )
+
+    async def _say_when_ready(self) -> None:
+        started = time.monotonic()
+        await asyncio.gather(*(keeper.ready.wait() for keeper in self._keepers))
+        emit("supervise", "up.ready", count=len(self._keepers), seconds=f"{time.monotonic() - started:.1f}")
+
+    async def _finish(self) -> int:
+        if self._announcing is not None:
+            self._announcing.cancel()
+        emit("supervise", "up.stopping")
+        finished = await self._drain(self._keepers)
+        code = FINISHED if finished and not self._forced else FORCED
+        emit("supervise", "up.stopped", how="cleanly" if code == FINISHED else "by force")
+        return code
+
+    async def _drain(self, keepers: Sequence[Keeper]) -> bool:
+        """Stop these, kind by kind. Returns: whether all of them ended by themselves."""
+        finished = True
+        for kind in DRAIN_ORDER:
+            ended = await asyncio.gather(*(each.stop() for each in keepers if each.process.kind == kind))
+            finished = finished and all(ended)
+        return finished
+
+    async def _follow_edits(self, reload: Reload) -> None:
+        async for edited in edits(self._folder, reload.plan):
+            processes: Sequence[Process] | None = None
+            if edited == "plan":
+                try:
+                    processes = reload.processes()
+                except CeleriacError as error:
+                    emit("supervise", "up.edit_refused", error=error)
+                    continue
+            emit("supervise", "up.reloading", edited=edited)
+            # Once begun it is carried through, so that a stop never finds half of the processes replaced.
+            await asyncio.shield(asyncio.create_task(self._replace(processes)))
+
+    async def _replace(self, processes: Sequence[Process] | None) -> None:
+        if processes is not None:
+            await self._drain(self._keepers)
+            if not self._stopping.is_set():
+                self._start(processes)
+            return
+        # The recorder and beat run none of the project's tasks, unless its code kept them from starting at
+        # all.
+        affected = [each for each in self._keepers if each.process.kind == "worker" or each.state.pid is None]
+        await self._drain(affected)
+        if not self._stopping.is_set():
+            self._launch(affected)
