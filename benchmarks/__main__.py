@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -31,7 +32,8 @@ from benchmarks.setups import SETUPS, environ_of
 )
 def main(rounds: int, only: str, scale: float) -> None:
     """Measure Celeriac and its peers in one run; results land in benchmarks/results/."""
-    console = Console()
+    # In a log there is no terminal to fit the table into.
+    console = Console(width=None if sys.stdout.isatty() else 140)
     chosen = [setup for setup in SETUPS if only.lower() in setup.title.lower()]
     if not chosen:
         raise click.UsageError(

@@ -1,4 +1,4 @@
-"""The producer, a process of its own: `python -m benchmarks.produce APP send|idle COUNT` prints figures as JSON."""
+"""The producer, a process of its own: `python -m benchmarks.produce APP send|idle COUNT` prints JSON."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def send(task: Any, count: int) -> dict[str, float]:
 
 
 def idle(task: Any, count: int) -> dict[str, list[float]]:
-    """Send one task at a time to a worker with nothing to do; seconds from the call of `delay` to the task's end."""
+    """Send one task at a time to a worker with nothing to do; seconds from call to the task's end."""
     ticks = Path(os.environ["BENCH_TICKS"])
     draw = random.Random(1)
     latencies = []

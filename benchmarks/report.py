@@ -79,8 +79,7 @@ def show(rounds: Rounds, console: Console) -> None:
     for setup in SETUPS:
         if setup.title in middle:
             table.add_row(*_row(setup, middle[setup.title], against.get(setup.title, {})))
-    # Written to a file or a log there is no terminal to fit into: the table takes what it needs.
-    console.print(table, width=max(console.width, 130), crop=False)
+    console.print(table)
 
 
 def _row(setup: Setup, figures: dict[str, float], against: dict[str, float]) -> list[str]:

@@ -1,7 +1,7 @@
-"""Counting finished tasks without the broker: each thread that runs tasks keeps a record of its own in a file.
+"""Counting finished tasks without the broker: each thread that runs tasks keeps its own file.
 
-The record is mapped into memory, so a tick is a few hundred nanoseconds, the same for every setup, and whoever
-measures it asks the worker nothing.
+The record is mapped into memory, so a tick is a few hundred nanoseconds, the same for every setup, and
+whoever measures asks the worker nothing.
 """
 
 from __future__ import annotations
