@@ -5,6 +5,8 @@
     ├── AppError             APP-…     the Celery app cannot be found, built or adopted
     ├── BrokerError          BROKER-…  the embedded broker refuses or cannot work
     ├── ResultsError         RESULT-…  the result backend cannot work
+    ├── RecordsError         RECORD-…  the durable records cannot be opened, read or written
+    │   └── RecordsUnavailable         not now (locked, server gone, disk full); trying again may help
     ├── LetterError          LETTER-…  a dead letter cannot be found, mended or replayed
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
@@ -15,6 +17,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Literal
+
+#: a warning is said, but stops nothing
+Severity = Literal["error", "warning"]
 
 _CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
 
@@ -68,6 +74,14 @@ class LetterError(CeleriacError):
     """A dead letter cannot be found, mended or replayed."""
 
 
+class RecordsError(CeleriacError):
+    """The durable records cannot be opened, read or written."""
+
+
+class RecordsUnavailable(RecordsError):
+    """The records cannot be used now (locked, server gone, disk full); trying again may help."""
+
+
 class SuperviseError(CeleriacError):
     """`celeriac up`, or a command, cannot do what was asked."""
 
@@ -92,8 +106,19 @@ class ResultsError(CeleriacError):
     """The result backend cannot work."""
 
 
+class ResultsUnavailable(ResultsError):
+    """The results file cannot be used now (locked, disk full, input or output failed); trying again may help."""
+
+
+class ResultsCorrupt(ResultsError):
+    """The results file is damaged, or no SQLite database; it was left as it was."""
+
+
 class PlanError(CeleriacError):
-    """The plan has problems; all of them are in `problems`, each a PlanError of one problem."""
+    """The plan has problems; all of them are in `problems`, each a PlanError of one problem.
+
+    severity: "error" (nothing runs on this plan) or "warning" (it runs, but not as one may think).
+    """
 
     def __init__(
         self,
@@ -103,9 +128,11 @@ class PlanError(CeleriacError):
         at: str | None = None,
         known: Iterable[str] = (),
         fix: str | None = None,
+        severity: Severity = "error",
         problems: Iterable[PlanError] = (),
     ) -> None:
         super().__init__(code, message, at=at, known=known, fix=fix)
+        self.severity: Severity = severity
         self.problems = tuple(problems) or (self,)
 
     def __str__(self) -> str:

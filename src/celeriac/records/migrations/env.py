@@ -1,0 +1,7 @@
+"""Alembic's way in: runs the steps on the connection and in the transaction of `records.upgrade`."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], transactional_ddl=True)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,40 @@
+"""Which letters are meant, as SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, and_, true
+
+from celeriac.records.letter import LetterFilter
+from celeriac.records.schema import letters
+
+
+def condition(wanted: LetterFilter, dialect: str) -> ColumnElement[bool]:
+    """Give the condition that the letters of `wanted` meet.
+
+    dialect: "sqlite" or "postgresql".
+    """
+    found: list[ColumnElement[bool]] = [true()]
+    if wanted.ids is not None:
+        found.append(letters.c.id.in_(wanted.ids))
+    if wanted.task is not None:
+        found.append(_glob(wanted.task, dialect))
+    if wanted.queue is not None:
+        found.append(letters.c.queue == wanted.queue)
+    if wanted.reason is not None:
+        found.append(letters.c.reason == wanted.reason)
+    if wanted.states is not None:
+        found.append(letters.c.state.in_(wanted.states))
+    if wanted.died_before is not None:
+        found.append(letters.c.died_at < wanted.died_before)
+    if wanted.died_after is not None:
+        found.append(letters.c.died_at >= wanted.died_after)
+    return and_(*found)
+
+
+def _glob(pattern: str, dialect: str) -> ColumnElement[bool]:
+    """Match task names exactly, in both dialects with regard to case; only * and ? stand for others."""
+    if dialect == "sqlite":
+        # SQLite's LIKE ignores case; its GLOB does not, but also knows [sets].
+        return letters.c.task.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
+    escaped = pattern.replace("/", "//").replace("%", "/%").replace("_", "/_")
+    return letters.c.task.like(escaped.replace("*", "%").replace("?", "_"), escape="/")

@@ -1,0 +1,249 @@
+"""The letters in SQL: inserted once each, found newest first, changed only from the state they must be in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from msgspec.structs import replace
+from sqlalchemy import Connection, Engine, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from celeriac.clock import SYSTEM, Clock
+from celeriac.errors import RecordsError, RecordsUnavailable
+from celeriac.records.letter import Letter, LetterCount, LetterFilter
+from celeriac.records.query import condition
+from celeriac.records.rows import from_row, to_row
+from celeriac.records.schema import letters
+from celeriac.records.upgrade import upgrade
+from celeriac.stores import open_engine
+
+_TWINS = UUID("0b5d3f7e-6a0e-5c53-9d0f-6f1d6b0d0a11")
+#: ids asked for in one statement; SQLite allows 32766 variables, older ones 999
+_CHUNK = 500
+
+
+class Records:
+    """The records at a URL; safe to use from several threads and processes at once.
+
+    Every method raises RecordsUnavailable if the database cannot be used now, else RecordsError.
+    """
+
+    def __init__(self, url: str, folder: Path = Path(), clock: Clock = SYSTEM) -> None:
+        """Open the records; their schema is created or upgraded at the first use.
+
+        url: "sqlite:///file" (relative to `folder`) or "postgresql://user:password@host/database".
+        """
+        self._engine: Engine = open_engine(url, folder)
+        self._clock = clock
+        self._is_upgraded = False
+
+    @property
+    def at(self) -> str:
+        """Where the records are, without the password."""
+        return self._engine.url.render_as_string()
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def insert_letters(self, batch: Sequence[Letter]) -> int:
+        """Keep these letters, each once however often it comes; give how many were new.
+
+        If an id is taken by another message (a task id used for two tasks), the letter gets an id of its own.
+        """
+        if not batch:
+            return 0
+        now = self._clock.wall()
+        rows = {letter.id: to_row(letter, now) for letter in batch}
+        twins = [to_row(_twin(letter), now) for letter in batch if rows[letter.id]["digest"] != letter.digest]
+        with self._transaction() as connection:
+            new = _insert(connection, list(rows.values()))
+            held = dict(_pairs(connection, list(rows)))
+            twins += [
+                to_row(_twin(letter), now)
+                for letter in batch
+                if held[letter.id] != letter.digest and rows[letter.id]["digest"] == letter.digest
+            ]
+            return new + (_insert(connection, twins) if twins else 0)
+
+    def get(self, letter_id: str) -> Letter | None:
+        """Give one letter, None if there is none of that id."""
+        with self._reading() as connection:
+            row = connection.execute(select(letters).where(letters.c.id == letter_id)).mappings().first()
+        return None if row is None else from_row(dict(row))
+
+    def with_prefix(self, prefix: str, limit: int = 10) -> list[str]:
+        """Give the ids that start with `prefix`, at most `limit`."""
+        query = select(letters.c.id).where(letters.c.id.startswith(prefix, autoescape=True))
+        with self._reading() as connection:
+            return list(connection.execute(query.order_by(letters.c.id).limit(limit)).scalars())
+
+    def find(self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None) -> list[Letter]:
+        """Give a page of letters, newest death first; `after` is the last letter of the page before."""
+        query = select(letters).where(condition(wanted, self._engine.dialect.name))
+        if after is not None:
+            query = query.where(
+                or_(
+                    letters.c.died_at < after.died_at,
+                    and_(letters.c.died_at == after.died_at, letters.c.id < after.id),
+                )
+            )
+        query = query.order_by(letters.c.died_at.desc(), letters.c.id.desc()).limit(limit)
+        with self._reading() as connection:
+            return [from_row(dict(row)) for row in connection.execute(query).mappings()]
+
+    def ids(self, wanted: LetterFilter) -> list[str]:
+        """Give the ids of all letters that match, oldest death first."""
+        query = select(letters.c.id).where(condition(wanted, self._engine.dialect.name))
+        with self._reading() as connection:
+            return list(connection.execute(query.order_by(letters.c.died_at, letters.c.id)).scalars())
+
+    def count(self, wanted: LetterFilter) -> int:
+        """Count the letters that match."""
+        query = select(func.count()).select_from(letters).where(condition(wanted, self._engine.dialect.name))
+        with self._reading() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def counts(self, wanted: LetterFilter) -> list[LetterCount]:
+        """Count the letters that match by state, reason, task and queue; the most first."""
+        key = (letters.c.state, letters.c.reason, letters.c.task, letters.c.queue)
+        number, last = func.count().label("letters"), func.max(letters.c.died_at).label("last_died_at")
+        query = select(*key, number, last).where(condition(wanted, self._engine.dialect.name)).group_by(*key)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(number.desc(), last.desc())).mappings()
+            return [LetterCount(**row) for row in found]
+
+    def claim(self, letter_id: str, token: str, queue: str) -> bool:
+        """Take a waiting letter for a replay to `queue`; False if it is not waiting any more."""
+        return self._change(
+            letter_id, ("waiting",), state="replaying", replayed_to=queue, **self._claimed(token)
+        )
+
+    def take_over(self, letter_id: str, token: str, holder: str | None) -> bool:
+        """Take a replay that `holder` broke off; False if it is no longer his."""
+        return self._change(letter_id, ("replaying",), holder=(holder,), **self._claimed(token))
+
+    def settle(self, letter_id: str, token: str) -> bool:
+        """Say that the replay claimed with `token` was published; False if the claim was taken over."""
+        return self._change(
+            letter_id, ("replaying",), holder=(token,), state="replayed", replayed_at=self._clock.wall()
+        )
+
+    def release(self, letter_id: str, token: str) -> bool:
+        """Give a claimed letter back, surely unpublished; False if the claim was taken over."""
+        return self._change(
+            letter_id,
+            ("replaying",),
+            holder=(token,),
+            state="waiting",
+            claim=None,
+            claimed_at=None,
+            replayed_to=None,
+        )
+
+    def discard(self, letter_id: str) -> bool:
+        """Set a waiting letter down for good (it is kept); False if it is not waiting."""
+        return self._change(letter_id, ("waiting",), state="discarded", discarded_at=self._clock.wall())
+
+    def amend(self, letter: Letter, expected_edit: float | None) -> bool:
+        """Write the message of an edited letter; False if it is not waiting, or somebody edited it meanwhile.
+
+        expected_edit: `edited_at` of the letter the edit began with.
+        """
+        row = to_row(letter, 0.0)
+        names = ("body", "content_type", "content_encoding", "headers", "properties", "original")
+        kept = ("task", "task_id", "root_id", "parent_id", "group_id")
+        return self._change(
+            letter.id,
+            ("waiting",),
+            edited=(expected_edit,),
+            edited_at=self._clock.wall(),
+            **{name: row[name] for name in names + kept},
+        )
+
+    def prune(self, keep: timedelta) -> int:
+        """Delete the letters that were replayed or discarded longer than `keep` ago; give how many."""
+        before = self._clock.wall() - keep.total_seconds()
+        settled_at = func.coalesce(letters.c.replayed_at, letters.c.discarded_at)
+        with self._transaction() as connection:
+            gone = connection.execute(
+                letters.delete().where(letters.c.state.in_(("replayed", "discarded")), settled_at < before)
+            )
+            return gone.rowcount
+
+    def _claimed(self, token: str) -> dict[str, Any]:
+        return {"claim": token, "claimed_at": self._clock.wall()}
+
+    def _change(
+        self,
+        letter_id: str,
+        states: tuple[str, ...],
+        *,
+        holder: tuple[str | None] | None = None,
+        edited: tuple[float | None] | None = None,
+        **values: Any,
+    ) -> bool:
+        """Change one letter if it still is as it must be: one UPDATE, so that of two at once one wins."""
+        change = update(letters).where(letters.c.id == letter_id, letters.c.state.in_(states))
+        if holder is not None:
+            change = change.where(letters.c.claim.is_not_distinct_from(holder[0]))
+        if edited is not None:
+            change = change.where(letters.c.edited_at.is_not_distinct_from(edited[0]))
+        with self._transaction() as connection:
+            return connection.execute(change.values(**values)).rowcount == 1
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with self._worded():
+            self._ensure_schema()
+            with self._engine.connect() as connection:
+                yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with self._worded():
+            self._ensure_schema()
+            with self._engine.begin() as connection:
+                yield connection
+
+    def _ensure_schema(self) -> None:
+        if not self._is_upgraded:
+            upgrade(self._engine)
+            self._is_upgraded = True
+
+    @contextmanager
+    def _worded(self) -> Iterator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise RecordsUnavailable(
+                "RECORD-007",
+                f"the records cannot be used now: {error.orig}.",
+                at=self.at,
+                fix="end what holds it, free some space or start the server; letters wait in their queue",
+            ) from error
+        except DBAPIError as error:
+            raise RecordsError("RECORD-008", f"the records failed: {error.orig}.", at=self.at) from error
+
+
+def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    done = connection.execute(insert(letters).on_conflict_do_nothing(index_elements=["id"]), rows)
+    return max(done.rowcount, 0)
+
+
+def _pairs(connection: Connection, ids: list[str]) -> Iterator[tuple[str, str]]:
+    for start in range(0, len(ids), _CHUNK):
+        query = select(letters.c.id, letters.c.digest).where(letters.c.id.in_(ids[start : start + _CHUNK]))
+        for found in connection.execute(query):
+            yield found.id, found.digest
+
+
+def _twin(letter: Letter) -> Letter:
+    return replace(letter, id=str(uuid5(_TWINS, f"{letter.id}:{letter.digest}")))
