@@ -20,9 +20,33 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "refused a late ack: the message was handed on after the lease lapsed",
     ),
+    "broker.trouble": (logging.WARNING, "the embedded broker cannot work right now, trying on: {error}"),
+    "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),
+    "results.late_write_refused": (
+        logging.WARNING,
+        "refused a late {state} of task {task_id}: a later delivery has taken over",
+    ),
+    "chord.failed": (logging.ERROR, "chord {group_id} failed: {error}"),
+    "chord.mended": (logging.INFO, "chord {group_id} is mended: its body was sent"),
     "letter.written": (logging.ERROR, "task {task}[{task_id}] became letter {letter}: {reason}"),
     "letter.recorded": (logging.INFO, "recorded {count} letters"),
+    "letter.unwritten": (
+        logging.CRITICAL,
+        "could not write the letter of task {task}[{task_id}], which goes back to its queue: {error}",
+    ),
+    "task.no_outcome": (
+        logging.ERROR,
+        "task {task}[{task_id}] ended without an outcome in delivery {delivery} of {after}: {error}",
+    ),
+    "task.outcome_unstored": (
+        logging.ERROR,
+        "could not store the failure of task {task}[{task_id}]: {error}",
+    ),
+    "task.stray_error": (
+        logging.ERROR,
+        "an error escaped from the handling of a message of {queue}: {error}",
+    ),
     "task.retrying": (
         logging.WARNING,
         "task {task}[{task_id}] will retry in {delay_s:.3f}s (retry {retry}): {error}",
@@ -37,6 +61,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "process.unstartable": (logging.ERROR, "{name} cannot be started: {error}"),
     "process.overdue": (logging.WARNING, "{name} runs on after its grace of {grace}; it must drop its tasks"),
     "process.killed": (logging.ERROR, "{name} did not stop and is killed; its tasks go back to their queues"),
+    "worker.finishing": (logging.INFO, "stopping; still at work on {count}: {tasks}"),
     "up.ready": (logging.INFO, "ready: {count} processes in {seconds}s"),
     "up.stopping": (logging.INFO, "stopping; running tasks may finish (Ctrl-C again kills them)"),
     "up.forced": (logging.WARNING, "killing everything that still runs; tasks go back to their queues"),

@@ -32,15 +32,26 @@ class Project:
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan; without a file, the defaults around the app that `-A` names.
+        """The plan, read once; see `read_plan`."""
+        return self.read_plan()
+
+    @property
+    def plan_file(self) -> Path | None:
+        """The plan's file: the one `--plan` names, else the nearest here or above."""
+        from celeriac.plan import find_plan
+
+        return self.plan_path or find_plan(Path.cwd())
+
+    def read_plan(self) -> Plan:
+        """Read the plan anew; without a file, take the defaults around the app that `-A` names.
 
         Raises: PlanError with all problems; AppError if there is neither a plan nor an app.
         """
         from msgspec.structs import replace
 
-        from celeriac.plan import find_plan, read_plan
+        from celeriac.plan import read_plan
 
-        path = self.plan_path or find_plan(Path.cwd())
+        path = self.plan_file
         if path is None:
             if self.app_path is None:
                 raise AppError(
@@ -150,7 +161,7 @@ def pass_project(function: F) -> F:
         return ctx.invoke(function, ctx.find_root().ensure_object(Project), *args, **kwargs)
 
     wrapped: Any = update_wrapper(with_project, function)
-    return project_options()(wrapped)  # type: ignore[no-any-return]
+    return project_options()(wrapped)
 
 
 def add_folder_to_path(folder: Path) -> None:

@@ -110,12 +110,12 @@ class Child:
         started_elsewhere: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             if self.exit_code is None:
-                started_elsewhere = psutil.Process(self.pid).children(recursive=True)  # type: ignore[no-untyped-call]
+                started_elsewhere = psutil.Process(self.pid).children(recursive=True)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         for process in started_elsewhere:
             with contextlib.suppress(psutil.Error):
-                process.kill()  # type: ignore[no-untyped-call]
+                process.kill()
 
     async def _live(self, write: Callable[[str], None]) -> None:
         reading = asyncio.create_task(self._read_output(write))

@@ -1,0 +1,59 @@
+"""`celeriac check`: every problem of the plan at once."""
+
+from __future__ import annotations
+
+import click
+
+from celeriac.cli.context import Project, pass_project
+from celeriac.cli.output import json_option, print_json
+from celeriac.errors import CeleriacError, PlanError
+
+
+@click.command()
+@click.option("--no-app", is_flag=True, help="Do not import the app; task names are not checked then.")
+@json_option
+@pass_project
+def command(project: Project, no_app: bool, as_json: bool) -> int:
+    """Prove that the plan holds together: queues, pools, tasks, schedules, limits.
+
+    Exit code 1 if it does not.
+    """
+    problems = find_problems(project, no_app)
+    if as_json:
+        print_json(
+            {
+                "ok": not problems,
+                "problems": [
+                    {"code": it.code, "message": it.message, "at": it.at, "known": it.known, "fix": it.fix}
+                    for it in problems
+                ],
+            }
+        )
+    elif problems:
+        for problem in problems:
+            click.echo(str(problem), err=True)
+        click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+    else:
+        plan = project.plan
+        click.echo(
+            f"{plan.source or plan.app}: holds together "
+            f"({len(plan.queues)} queues, {len(plan.pools)} pools, {len(plan.schedules)} schedules)"
+        )
+    return 1 if problems else 0
+
+
+def find_problems(project: Project, no_app: bool) -> list[CeleriacError]:
+    """Read the plan, import the app unless told not to, and gather what is wrong with either."""
+    from celeriac.plan import check
+
+    try:
+        plan = project.plan
+    except PlanError as error:
+        return list(error.problems)
+    if no_app:
+        return list(check(plan))
+    try:
+        names = set(project.app().tasks)
+    except CeleriacError as error:
+        return [error, *check(plan)]
+    return list(check(plan, names))

@@ -1,0 +1,47 @@
+"""`celeriac status`: what runs, who reads which queue, what waits."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from celeriac.cli.context import Project, pass_project
+from celeriac.cli.output import json_option, print_json, print_table, say_age
+from celeriac.errors import redacted
+
+
+@click.command()
+@json_option
+@pass_project
+def command(project: Project, as_json: bool) -> None:
+    """Show what runs, who reads which queue and what waits."""
+    from celeriac.cli import queues as queues_command
+    from celeriac.control import broker, processes
+
+    plan = project.plan
+    up = processes.running(plan)
+    consumers = broker.consumers(plan)
+    if as_json:
+        print_json({"up": up, "consumers": consumers, "queues": broker.queues(plan)})
+        return
+    now = time.time()
+    click.echo(f"broker: {redacted(plan.broker)}")
+    if up is None:
+        click.echo("`celeriac up` does not run in this project")
+    else:
+        click.echo(f"up for {say_age(now - up.since)}, process {up.pid}\n")
+        print_table(
+            ["process", "state", "pid", "for", "restarts"],
+            [
+                (it.name, it.state, it.pid, say_age(now - it.since if it.since else None), it.restarts)
+                for it in up.processes
+            ],
+        )
+    click.echo()
+    print_table(
+        ["consumer", "pid", "reads", "runs", "holds"],
+        [(it.name, it.pid, ", ".join(it.queues), it.running, it.unacked) for it in consumers],
+    )
+    click.echo()
+    queues_command.show(project)

@@ -1,0 +1,163 @@
+"""`celeriac up`: run the whole plan in this terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from celeriac.cli.completion import pool_names
+from celeriac.cli.context import Project, pass_project
+from celeriac.errors import PlanError, SuperviseError, redacted
+
+if TYPE_CHECKING:
+    from celeriac.plan import Plan, Process
+
+
+@click.command()
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=pool_names,
+    help="Run only this pool; or recorder, or beat. May be repeated.",
+)
+@click.option(
+    "--scale",
+    multiple=True,
+    metavar="POOL=N",
+    help="Run N workers of this pool, whatever the plan says. May be repeated.",
+)
+@click.option("--reload", is_flag=True, help="Start again when the code or the plan is edited.")
+@pass_project
+def command(project: Project, only: Sequence[str], scale: Sequence[str], reload: bool) -> int:
+    """Run the plan: its workers, its recorder, its beat.
+
+    Ctrl-C once: beat stops, then workers finish what they run, then the recorder stops. Ctrl-C twice: all is
+    killed, and unfinished tasks go back to their queues.
+
+    Exit codes: 0 everything stopped by itself, 1 something had to be killed, 2 the plan is wrong, 3 the
+    project is running already.
+    """
+    import asyncio
+    import logging
+    import os
+    import sys
+
+    from celeriac.supervise import Supervisor
+    from celeriac.supervise.output import Output, OutputHandler
+    from celeriac.supervise.supervisor import Reload
+
+    def processes() -> tuple[Process, ...]:
+        plan = scaled(project.read_plan(), scale)
+        prove(plan)
+        return chosen(plan, only)
+
+    plan = project.plan
+    wanted = processes()
+    output = Output(sys.stdout)
+    logger = logging.getLogger("celeriac.supervise")
+    logger.addHandler(OutputHandler(output))
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    show(plan, wanted)
+
+    async def supervise() -> int:
+        return await Supervisor(
+            wanted,
+            folder=plan.folder,
+            state_folder=plan.state_folder,
+            output=output,
+            broker=plan.broker,
+            environ={**os.environ, **project.child_environ, "PYTHONUNBUFFERED": "1"},
+            reload=Reload(plan=plan.source, processes=processes) if reload else None,
+        ).run()
+
+    return asyncio.run(supervise())
+
+
+def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
+    """Lay `--scale pool=N` over the plan's replicas.
+
+    Raises: SuperviseError UP-010 if a value cannot be read, UP-011 if there is no such pool.
+    """
+    from msgspec.structs import replace
+
+    pools = dict(plan.pools)
+    for text in scale:
+        name, _, count = text.partition("=")
+        if not count.isdecimal() or int(count) > 1000:
+            raise SuperviseError(
+                "UP-010", f'"{text}" is not a scale', at="--scale", fix="write POOL=N, like --scale web=3"
+            )
+        if name not in pools:
+            raise unknown_pool(name, plan, "--scale")
+        pools[name] = replace(pools[name], replicas=int(count))
+    return replace(plan, pools=pools)
+
+
+def prove(plan: Plan) -> None:
+    """Refuse a plan that does not hold together.
+
+    Raises: PlanError with all its problems.
+    """
+    from celeriac.plan import check
+
+    problems = check(plan)
+    if problems:
+        raise PlanError(problems[0].code, problems[0].message, problems=problems)
+
+
+def chosen(plan: Plan, only: Sequence[str]) -> tuple[Process, ...]:
+    """Give the processes to run.
+
+    Raises: SuperviseError UP-011 if `only` names what is not in the plan, UP-012 if nothing is left to run.
+    """
+    from celeriac.plan import topology
+
+    processes = topology(plan)
+    if only:
+        names = {process.pool or process.kind for process in processes}
+        for name in only:
+            if name not in names:
+                raise unknown_pool(name, plan, "--only", others=sorted(names - set(plan.pools)))
+        processes = tuple(process for process in processes if (process.pool or process.kind) in only)
+    if not processes:
+        raise SuperviseError("UP-012", "there is nothing to run", fix="declare a pool, or scale one above 0")
+    return processes
+
+
+def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> SuperviseError:
+    """Word that there is no such pool."""
+    from celeriac.cli.output import nearest
+
+    known = [*plan.pools, *others]
+    close = nearest(name, known)
+    return SuperviseError(
+        "UP-011",
+        f'there is no pool "{name}"',
+        at=at,
+        known=known,
+        fix=f'write "{close}"' if close else f"add [pools.{name}] to the plan",
+    )
+
+
+def show(plan: Plan, processes: Sequence[Process]) -> None:
+    """Print what is about to be started, and where its broker is."""
+    from celeriac.cli.output import print_table
+    from celeriac.plan import effective
+
+    rows = []
+    for process in processes:
+        pool = effective(plan.pools[process.pool]) if process.pool else None
+        if pool is None:
+            reads = plan.letters.queue if process.kind == "recorder" else f"{len(plan.schedules)} schedules"
+            rows.append((process.name, process.kind, "", reads))
+            continue
+        slots = f"{pool.autoscale.min}-{pool.autoscale.max}" if pool.autoscale else pool.concurrency
+        rows.append((process.name, pool.executor, slots or "per CPU", ", ".join(pool.queues)))
+    click.echo(f"{plan.name}: {plan.source or plan.app}")
+    click.echo(f"broker: {redacted(plan.broker)}")
+    print_table(["process", "runs", "slots", "reads"], rows)
+    click.echo()

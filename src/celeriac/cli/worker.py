@@ -1,0 +1,102 @@
+"""`celeriac worker`: one Celery worker of a pool, with the command line the plan gives it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from celeriac.cli.completion import pool_names
+from celeriac.cli.context import Project, pass_project
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
+_TASK_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(task_name)s[%(task_id)s] %(message)s"
+#: while a worker finishes its last tasks, how often it names them
+_SAY_EVERY_S = 5.0
+
+
+@click.command()
+@click.argument("pool", shell_complete=pool_names)
+@click.option(
+    "--replica", type=click.IntRange(min=1), default=1, show_default=True, help="Which worker of the pool."
+)
+@pass_project
+def command(project: Project, pool: str, replica: int) -> int:
+    """Run one worker of POOL.
+
+    It is the real `celery worker`; `celeriac plan` shows its command line. SIGTERM lets it finish what it
+    runs.
+    """
+    from celeriac.cli.up import unknown_pool
+    from celeriac.plan import celery_arguments
+
+    plan = project.plan
+    if pool not in plan.pools:
+        raise unknown_pool(pool, plan, "celeriac worker")
+    arguments = celery_arguments(plan, pool, replica)
+    # Greenlets replace the standard library's blocking calls; what is imported before keeps the old ones.
+    from celery import maybe_patch_concurrency
+
+    maybe_patch_concurrency(["celery", *arguments])
+    app = project.app()
+    shorten_logs(app)
+    workers = attend()
+    app.worker_main(["--quiet", *arguments])
+    return int(workers[0].exitcode or 0) if workers else 0
+
+
+def shorten_logs(app: Celery) -> None:
+    """Log one short line per event, where the app does not say itself how it wants to log."""
+    for setting, form in (("worker_log_format", _LOG_FORMAT), ("worker_task_log_format", _TASK_LOG_FORMAT)):
+        if not app.conf.is_overridden(setting):
+            app.conf[setting] = form
+
+
+def attend() -> list[Any]:
+    """Say when the worker is ready, and name what it still runs while it stops.
+
+    Returns: a list in which Celery's worker appears once it exists.
+    """
+    from threading import Thread
+
+    from celery import signals
+
+    from celeriac.supervise.lifeline import say_ready
+
+    workers: list[Any] = []
+
+    def keep(sender: Any, **_: Any) -> None:
+        workers.append(sender)
+
+    def ready(**_: Any) -> None:
+        say_ready()
+
+    def stopping(**_: Any) -> None:
+        Thread(target=say_what_still_runs, daemon=True, name="last tasks").start()
+
+    signals.worker_init.connect(keep, weak=False)
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutting_down.connect(stopping, weak=False)
+    return workers
+
+
+def say_what_still_runs() -> None:
+    """Name the running tasks every few seconds, until the process ends."""
+    from celery.worker import state
+
+    from celeriac.events import emit
+
+    while True:
+        time.sleep(_SAY_EVERY_S)
+        now = time.time()
+        running = [
+            f"{request.name}[{request.id}]" + (f" for {now - began:.0f}s" if began else "")
+            for request in tuple(state.active_requests)
+            for began in [getattr(request, "time_start", None)]
+        ]
+        if running:
+            emit("worker", "worker.finishing", count=len(running), tasks=", ".join(running[:10]))
