@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal, Protocol
 
 import msgspec
+
+from celeriac.errors import BrokerError
 
 
 class QueueState(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +46,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
 class Whereabouts(msgspec.Struct, frozen=True, kw_only=True):
     """Where the message of one task is.
 
-    state: "ready" waits for a worker, "delayed" for its time, "fetched" is with a worker, "running" was started there.
+    state: "ready" waits for a worker, "delayed" for its time, "fetched" is with a worker, "running" was started.
     ahead: messages that will be taken before it, if ready.
     due_at: epoch seconds, if delayed.
     deliveries: earlier deliveries that ended with the worker's death.
@@ -66,3 +69,24 @@ class BrokerView(Protocol):
     def consumers(self) -> list[ConsumerState]: ...
     def find(self, task_id: str) -> Whereabouts | None: ...
     def close(self) -> None: ...
+
+
+def open_view(url: str, folder: Path) -> BrokerView:
+    """Open the view of the broker at `url`; a relative sqlite path is taken from `folder`.
+
+    Raises: BrokerError BROKER-012 where the broker offers no view.
+    """
+    from celeriac.transports.sqlite.file import locate  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.sqlite.view import SQLiteView  # noqa: PLC0415
+
+    scheme, _, rest = url.partition("://")
+    if scheme != "sqlite":
+        raise BrokerError(
+            "BROKER-012",
+            f'queues of a "{scheme}" broker cannot be looked into yet.',
+            known=("sqlite",),
+            fix="use the broker's own tools, or `celery -A … inspect`",
+        )
+    if not rest.startswith("//"):
+        url = f"sqlite:///{folder.absolute()}{rest}"
+    return SQLiteView(locate(url))
