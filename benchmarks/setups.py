@@ -74,14 +74,17 @@ state = "sqlite:///records.db"
 
 [pools.solo]
 queues = ["default"]
+prefetch = 100
 executor = "solo"
 replicas = 2
 [pools.prefork]
 queues = ["default"]
+prefetch = 100
 executor = "prefork"
 concurrency = 2
 [pools.threads]
 queues = ["default"]
+prefetch = 100
 profile = "io"
 """
 

@@ -22,14 +22,8 @@ SOURCE = ROOT / "src" / "celeriac"
 PAGE = ROOT / "docs" / "reference" / "errors.md"
 CODE = re.compile(r"[A-Z]+-[0-9]{3}\Z")
 
-FAMILIES = {
-    "PLAN": ("PlanError", "the plan cannot be read or does not hold together"),
-    "APP": ("AppError", "the Celery app cannot be found, built or adopted"),
-    "BROKER": ("BrokerError", "the embedded broker refuses or cannot work"),
-    "RESULT": ("ResultsError", "the result backend cannot work"),
-    "LETTER": ("LetterError", "a dead letter cannot be found, mended or replayed"),
-    "UP": ("SuperviseError", "`celeriac up` or another command cannot do what was asked"),
-}
+#: a line of the tree at the top of errors.py: the class, its family of codes, what it says
+FAMILY = re.compile(r"[├└]── (\w+) +([A-Z]+)-… +(.+)")
 
 HEAD = """\
 # Error codes
@@ -91,6 +85,12 @@ def raised_in(module: Path) -> Iterator[Raised]:
                 yield Raised(str(argument.value), template(says), template(words.get("fix")), place)
 
 
+def families() -> dict[str, tuple[str, str]]:
+    """Read the tree of errors: family → (class, what it says), in the tree's order."""
+    tree = ast.get_docstring(ast.parse((SOURCE / "errors.py").read_text())) or ""
+    return {family: (error, what) for error, family, what in FAMILY.findall(tree)}
+
+
 def all_raised() -> list[Raised]:
     modules = sorted(SOURCE.rglob("*.py"))
     return sorted((each for module in modules for each in raised_in(module)), key=lambda each: each.code)
@@ -107,7 +107,7 @@ def meanings(raised: list[Raised]) -> dict[str, list[Raised]]:
 def page(raised: list[Raised]) -> str:
     found = meanings(raised)
     parts = [HEAD]
-    for family, (error, what) in FAMILIES.items():
+    for family, (error, what) in families().items():
         codes = [code for code in found if code.startswith(f"{family}-")]
         if codes:
             parts.append(
@@ -138,12 +138,12 @@ def _cell(text: str) -> str:
 
 def problems(raised: list[Raised]) -> list[str]:
     """Say what is wrong with the codes: two meanings, no words, or a family nobody declared."""
-    found = []
+    found, known = [], families()
     for code, same in meanings(raised).items():
         if len({each.place for each in same}) > 1:
             found.append(f"{code} means several things: " + "; ".join(f'{e.place}: "{e.says}"' for e in same))
-        if code.split("-")[0] not in FAMILIES:
-            found.append(f"{code} is of no known family ({', '.join(FAMILIES)})")
+        if code.split("-")[0] not in known:
+            found.append(f"{code} is of no known family ({', '.join(known)})")
         found += [f"{code} in {each.place} has no words" for each in same if not each.says]
     return found
 
