@@ -1,0 +1,161 @@
+"""The results and groups on record, and how they expire."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from enum import Enum
+
+from celeriac.backends.sqlite.file import ResultsFile
+from celeriac.backends.sqlite.order import STANDING, WRITE, Run
+
+Payload = bytes | str
+
+_IDS_A_LOOK = 500  # stays below the number of variables every build of SQLite takes
+_PRUNE_EVERY_S = 60.0
+_PRUNE_ROWS = 500  # so that no writer waits long for a prune
+
+_LIVE = "(expires_at IS NULL OR expires_at > ?)"
+
+
+class Standing(Enum):
+    """What the record says to a run that wants to write."""
+
+    OPEN = "open"
+    OVERTAKEN = "a later run has written"
+    SUCCEEDED = "success is on record"
+
+
+class ResultRows:
+    """Reads and writes of the tables `results` and `groups`. Times are epoch seconds."""
+
+    def __init__(self, file: ResultsFile) -> None:
+        self.file = file
+        self._next_prune_at = time.monotonic() + _PRUNE_EVERY_S
+
+    def write(
+        self, task_id: str, state: str, ready: bool, payload: Payload, run: Run, expires_at: float | None
+    ) -> bool:
+        """Put a state on record, if the order of writes lets it stand; say whether it did."""
+        values = {
+            "task_id": task_id,
+            "state": state,
+            "ready": ready,
+            "payload": payload,
+            "expires_at": expires_at,
+            "now": time.time(),
+            **run._asdict(),
+        }
+        with self.file.reading() as connection:
+            stood = connection.execute(WRITE, values).rowcount > 0
+        if time.monotonic() >= self._next_prune_at:
+            self._next_prune_at = time.monotonic() + _PRUNE_EVERY_S
+            self.prune(rounds=1)
+        return stood
+
+    def standing(self, task_id: str, run: Run) -> Standing:
+        """Say whether a write of `run` would stand, and if not, why."""
+        values = {"task_id": task_id, "now": time.time(), **run._asdict()}
+        with self.file.reading() as connection:
+            row = connection.execute(STANDING, values).fetchone()
+        if row is None:
+            return Standing.OPEN
+        if row[0] == "SUCCESS":
+            return Standing.SUCCEEDED
+        return Standing.OVERTAKEN if row[2] else Standing.OPEN
+
+    def read(self, task_id: str) -> Payload | None:
+        """Give what is on record of a task."""
+        with self.file.reading() as connection:
+            row = connection.execute(
+                f"SELECT payload FROM results WHERE task_id = ? AND {_LIVE}", (task_id, time.time())
+            ).fetchone()
+        return row[0] if row else None
+
+    def is_ready(self, task_id: str) -> bool:
+        """Say whether the task has its outcome."""
+        with self.file.reading() as connection:
+            row = connection.execute(
+                f"SELECT ready FROM results WHERE task_id = ? AND {_LIVE}", (task_id, time.time())
+            ).fetchone()
+        return bool(row and row[0])
+
+    def read_ready(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Payload]]:
+        """Give those of the tasks that have their outcome, with it."""
+        for start in range(0, len(task_ids), _IDS_A_LOOK):
+            some = task_ids[start : start + _IDS_A_LOOK]
+            marks = ",".join("?" * len(some))
+            with self.file.reading() as connection:
+                found = connection.execute(
+                    f"SELECT task_id, payload FROM results WHERE task_id IN ({marks}) AND ready AND {_LIVE}",
+                    (*some, time.time()),
+                ).fetchall()
+            yield from found
+
+    def change_count(self) -> int:
+        """Give a number that differs after any other connection has written to the file."""
+        with self.file.reading() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def forget(self, task_id: str) -> None:
+        """Take a result off the record."""
+        with self.file.reading() as connection:
+            connection.execute("DELETE FROM results WHERE task_id = ?", (task_id,))
+
+    def save_group(self, group_id: str, payload: Payload, expires_at: float | None) -> None:
+        """Put the members of a group on record."""
+        with self.file.reading() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO groups (group_id, payload, expires_at) VALUES (?, ?, ?)",
+                (group_id, payload, expires_at),
+            )
+
+    def read_group(self, group_id: str) -> Payload | None:
+        """Give the members of a group."""
+        with self.file.reading() as connection:
+            row = connection.execute(
+                f"SELECT payload FROM groups WHERE group_id = ? AND {_LIVE}", (group_id, time.time())
+            ).fetchone()
+        return row[0] if row else None
+
+    def forget_group(self, group_id: str) -> None:
+        """Take a group off the record; the results of its members stay."""
+        with self.file.reading() as connection:
+            connection.execute("DELETE FROM groups WHERE group_id = ?", (group_id,))
+
+    def prune(self, rounds: int | None = None) -> int:
+        """Delete what has expired, 500 rows of each table a transaction.
+
+        rounds: transactions at most; None: until nothing is left.
+        Returns: rows deleted.
+        """
+        deleted = 0
+        while rounds is None or rounds > 0:
+            gone = self._prune_once()
+            deleted += gone
+            rounds = rounds if rounds is None else rounds - 1
+            if not gone:
+                break
+        return deleted
+
+    def _prune_once(self) -> int:
+        now = time.time()
+        with self.file.transaction() as connection:
+            over = [
+                row[0]
+                for row in connection.execute(
+                    "SELECT group_id FROM chords WHERE expires_at <= ? LIMIT ?", (now, _PRUNE_ROWS)
+                )
+            ]
+            for group_id in over:
+                connection.execute("DELETE FROM chord_parts WHERE group_id = ?", (group_id,))
+                connection.execute("DELETE FROM chords WHERE group_id = ?", (group_id,))
+            gone = len(over)
+            for table in ("results", "groups"):
+                gone += connection.execute(
+                    f"DELETE FROM {table} WHERE rowid IN "
+                    f"(SELECT rowid FROM {table} WHERE expires_at <= ? LIMIT ?)",
+                    (now, _PRUNE_ROWS),
+                ).rowcount
+        return gone
