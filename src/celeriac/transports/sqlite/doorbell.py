@@ -1,7 +1,7 @@
 """Doorbells: a sender wakes the consumers that sleep on a queue, without anybody polling.
 
 A consumer listens at a named pipe; for each queue it reads, the pipe is linked into that queue's folder. A sender
-writes one byte to every pipe in the folder after its commit. A pipe that nobody listens at is taken down by whoever rings it.
+writes one byte to every pipe in the folder after its commit. A pipe that nobody listens at is taken down by the ringer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages: sent, fetched, acked, given back and set aside. The functions here run inside a transaction of the caller."""
+"""Messages: sent, fetched, acked, given back, set aside. The functions here run inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def send(db: sqlite3.Connection, row: Row, *, is_new_work: bool = True) -> bool:
     """Store the message; False if its `once` key was sent before.
 
     is_new_work: False for what follows from a message that was accepted already (a retry, a letter, a replay): such a
-    message is never refused for want of room, or the worker would have to choose between losing it and waiting for itself.
+    message is never refused for want of room, or the worker would have to lose it or to wait for itself.
     Raises: QueueFull if the queue's bound is reached.
     """
     bounds = queues.bounds(db, row.queue)
