@@ -7,19 +7,24 @@ from datetime import timedelta
 
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)\Z")
-_SIZE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(B|KiB|MiB|GiB|TiB)\Z")
+#: a hundred years: adding it to any date of today stays a date
+_LONGEST_S = 36_525 * 86_400.0
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)\Z")
+_SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(B|KiB|MiB|GiB|TiB)\Z")
 
 
 def duration(text: str) -> timedelta:
     """Read "500ms", "30s", "5m", "2h" or "7d".
 
-    Raises: ValueError with the known units if the text is none of these.
+    Raises: ValueError with the known units if the text is none of these, or says more than a hundred years.
     """
     found = _DURATION.match(text)
     if not found:
         raise ValueError(f'"{text}" is not a duration: write a number and one of ms, s, m, h, d, like "30s"')
-    return timedelta(seconds=float(found[1]) * _DURATION_UNITS_S[found[2]])
+    seconds = float(found[1]) * _DURATION_UNITS_S[found[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError(f'"{text}" is longer than a hundred years ("36525d")')
+    return timedelta(seconds=seconds)
 
 
 def size_bytes(text: str) -> int:
@@ -33,6 +38,14 @@ def size_bytes(text: str) -> int:
             f'"{text}" is not a size: write a number and one of B, KiB, MiB, GiB, TiB, like "512MiB"'
         )
     return int(float(found[1]) * _SIZE_UNITS_BYTES[found[2]])
+
+
+def say_size(size: int) -> str:
+    """Write a size as the plan would: the largest unit that leaves a whole number."""
+    for unit, factor in reversed(_SIZE_UNITS_BYTES.items()):
+        if size and size % factor == 0:
+            return f"{size // factor}{unit}"
+    return f"{size}B"
 
 
 def say_duration(span: timedelta) -> str:

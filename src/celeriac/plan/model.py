@@ -1,15 +1,19 @@
 """The typed values of a plan: what a team declares once.
 
-Every struct is frozen; a default stands beside its field with its unit. Durations are timedeltas, sizes are bytes.
+Every struct is frozen; a default stands beside its field, its range in its type. Durations are timedeltas, sizes are
+bytes. Building one checks nothing: `celeriac.plan.check` does, the same for a file and for Python.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+
+from celeriac.plan.marks import Duration, NoneAs, Range, Size
 
 Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
@@ -24,33 +28,51 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     when_full: "block" makes a sender wait for room (30 s at most), "reject" refuses at once; both lose nothing.
     """
 
-    max_wait: timedelta | None = None
-    max_length: int | None = None
+    max_wait: Duration | None = None
+    max_length: Annotated[int, Range(1, 1_000_000_000)] | None = None
     when_full: WhenFull = "block"
 
 
 class Autoscale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds between which a prefork worker grows and shrinks its slots."""
+    """Bounds between which a prefork worker grows and shrinks its slots.
 
-    min: int
-    max: int
+    min: slots it keeps when idle.
+    max: slots it may grow to.
+    """
+
+    min: Annotated[int, Range(1, 10_000)]
+    max: Annotated[int, Range(1, 10_000)]
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A named kind of worker. A field left None takes the profile's value, else Celery's."""
+    """A named kind of worker. A field left out takes the profile's value, else the Celery app's.
+
+    queues: declared queues it reads, in this order of preference.
+    profile: the kind of work, which sets the defaults of the fields below.
+    executor: what runs the tasks of a worker.
+    concurrency: slots of one worker.
+    autoscale: slots between two bounds instead of a fixed `concurrency`; prefork only.
+    prefetch: messages a worker holds for each slot, the running one included (Celery's prefetch multiplier).
+    time_limit: a task that runs longer is killed; prefork, gevent and eventlet only.
+    soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork only.
+    max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
+    max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
+    grace: how long a stopping worker may finish what it runs before it is killed.
+    replicas: workers of this pool that run.
+    """
 
     queues: tuple[str, ...]
     profile: ProfileName = "custom"
     executor: Executor | None = None
-    concurrency: int | None = None
+    concurrency: Annotated[int, Range(1, 10_000)] | None = None
     autoscale: Autoscale | None = None
-    prefetch: int | None = None
-    time_limit: timedelta | None = None
-    soft_time_limit: timedelta | None = None
-    max_tasks_per_child: int | None = None
-    max_memory_per_child: int | None = None
-    grace: timedelta = timedelta(seconds=60)
-    replicas: int = 1
+    prefetch: Annotated[int, Range(1, 10_000)] | None = None
+    time_limit: Duration | None = None
+    soft_time_limit: Duration | None = None
+    max_tasks_per_child: Annotated[int, Range(1, 1_000_000_000)] | None = None
+    max_memory_per_child: Size | None = None
+    grace: Duration = timedelta(seconds=60)
+    replicas: Annotated[int, Range(1, 1000)] = 1
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,34 +80,51 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     limit: retries after the first run; None: without limit.
     backoff: the first ceiling; doubled with every retry up to `cap`.
+    cap: the highest ceiling.
     jitter: True draws the delay evenly from 0 to the ceiling ("full jitter"), False waits the ceiling.
     on: dotted names of exception classes; only these, and their subclasses, are retried.
     """
 
-    limit: int | None = 3
-    backoff: timedelta = timedelta(seconds=1)
-    cap: timedelta = timedelta(minutes=10)
+    limit: Annotated[int | None, Range(0, 1_000_000), NoneAs("unlimited")] = 3
+    backoff: Annotated[timedelta, Range(0)] = timedelta(seconds=1)
+    cap: Duration = timedelta(minutes=10)
     jitter: bool = True
     on: tuple[str, ...] = ("builtins.Exception",)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the plan says of a task."""
+    """What the plan says of the tasks whose names match a glob; the most exact glob wins, whole.
+
+    queue: the declared queue they are sent to; None: the default queue.
+    priority: 0 to 9, the bigger number first; None: the broker's default.
+    retry: when and how they are tried again; None: never by the plan.
+    time_limit: a run that takes longer is killed.
+    soft_time_limit: a run that takes longer is interrupted by SoftTimeLimitExceeded.
+    expires: a message not started within this time after sending is dropped, as an explicit expiry.
+    """
 
     queue: str | None = None
-    priority: int | None = None
+    priority: Annotated[int, Range(0, 9)] | None = None
     retry: Retry | None = None
-    time_limit: timedelta | None = None
-    soft_time_limit: timedelta | None = None
-    expires: timedelta | None = None
+    time_limit: Duration | None = None
+    soft_time_limit: Duration | None = None
+    expires: Duration | None = None
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task sent by the clock: exactly one of `cron` (five fields, UTC) and `every`."""
+    """A task sent by the clock: exactly one of `cron` (five fields, UTC) and `every`.
+
+    task: the full name of the task.
+    cron: minute, hour, day of month, month, day of week, like "0 9 * * mon-fri".
+    every: the time from one sending to the next.
+    args: positional arguments of the task.
+    kwargs: keyword arguments of the task.
+    queue: a declared queue; None: where the task's policy says.
+    """
 
     task: str
     cron: str | None = None
-    every: timedelta | None = None
+    every: Duration | None = None
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
     queue: str | None = None
@@ -94,31 +133,41 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How dead letters are kept.
 
-    queue: where they wait for the recorder.
+    queue: where they wait for the recorder; never a work queue.
     after: deliveries that ended with the worker's death before a task is set aside as poison.
     keep: how long a settled (replayed or discarded) letter stays in the records; None: forever.
     """
 
     queue: str = "celeriac.dead"
-    after: int = 3
-    keep: timedelta | None = None
+    after: Annotated[int, Range(1, 1000)] = 3
+    keep: Annotated[Duration | None, NoneAs("forever")] = None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole declaration, with environments and variables already resolved.
 
+    name: what the app is called.
+    app: dotted path of an existing Celery app ("proj.celery:app"); None: Celeriac makes one named `name`.
+    imports: modules that define tasks.
+    broker: URL of the broker: sqlite, redis, rediss, sentinel, amqp, amqps, memory or filesystem.
+    results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
+    state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
+    queues: the queues by name.
+    pools: the pools by name.
+    tasks: glob over task names -> policy; `policy_for` picks the most exact.
+    schedules: the schedules by name.
+    letters: how dead letters are kept.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
-    app: dotted path of an existing Celery app ("proj.celery:app"); None: Celeriac makes one named `name`.
-    tasks: glob over task names -> policy; `policy_for` picks the most exact.
+    environment: the name of the environment laid over the file, if any.
     """
 
     name: str = "celeriac"
     app: str | None = None
     imports: tuple[str, ...] = ()
     broker: str = "sqlite:///.celeriac/broker.db"
-    results: str = "sqlite:///.celeriac/results.db"
-    state: str = "sqlite:///.celeriac/records.db"
+    results: str = ""
+    state: str = ""
     queues: dict[str, Queue] = {}
     pools: dict[str, Pool] = {}
     tasks: dict[str, Policy] = {}
@@ -126,6 +175,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: Letters = Letters()
     folder: Path = Path()
     source: Path | None = None
+    environment: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.results:
+            shared = isinstance(self.broker, str) and re.match(r"(redis|rediss|sentinel)://", self.broker)
+            msgspec.structs.force_setattr(
+                self, "results", self.broker if shared else beside(self.broker, "results.db")
+            )
+        if not self.state:
+            msgspec.structs.force_setattr(self, "state", beside(self.broker, "records.db"))
 
     @property
     def default_queue(self) -> str:
@@ -136,3 +195,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     def state_folder(self) -> Path:
         """The folder `.celeriac/`, where everything of this project lives at run time."""
         return self.folder / ".celeriac"
+
+
+def beside(broker: str, file_name: str) -> str:
+    """Give the sqlite URL of a file in the folder of an sqlite broker, else in `.celeriac/`."""
+    found = re.match(r"sqlite://(/[^?]*/)[^/?]+", broker) if isinstance(broker, str) else None
+    return f"sqlite://{found[1] if found else '/.celeriac/'}{file_name}"

@@ -1,0 +1,36 @@
+"""The plan: what a team declares once, read from a file or built in Python, and proved as a whole.
+
+In flows a celeriac.toml (or [tool.celeriac] of a pyproject.toml) and the environment; out flow one typed `Plan`, the
+policy of each task, and the topology: the processes to run with their command lines. What is wrong is raised as one
+`PlanError` with every problem, each with its place and its remedy. Nothing here knows Celery.
+"""
+
+from celeriac.plan.arguments import celery_arguments
+from celeriac.plan.check import check, verify
+from celeriac.plan.model import Autoscale, Letters, Plan, Policy, Pool, Queue, Retry, Schedule
+from celeriac.plan.policies import policy_for
+from celeriac.plan.profiles import effective
+from celeriac.plan.reading import find_plan, read_plan
+from celeriac.plan.schema import json_schema
+from celeriac.plan.topology import Process, topology
+
+__all__ = [
+    "Autoscale",
+    "Letters",
+    "Plan",
+    "Policy",
+    "Pool",
+    "Process",
+    "Queue",
+    "Retry",
+    "Schedule",
+    "celery_arguments",
+    "check",
+    "effective",
+    "find_plan",
+    "json_schema",
+    "policy_for",
+    "read_plan",
+    "topology",
+    "verify",
+]

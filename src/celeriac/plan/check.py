@@ -1,0 +1,63 @@
+"""Checking: proving a plan as a whole, the same whether it came from a file or from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from celeriac.errors import PlanError
+from celeriac.plan.document import read_text
+from celeriac.plan.lines import locate
+from celeriac.plan.model import Plan
+from celeriac.plan.places import FilePlaces, PythonPlaces, layout_of
+from celeriac.plan.report import Places, PlanPath, Report, raise_errors
+from celeriac.plan.rules import addresses, limits, names, retries, routes, schedules
+from celeriac.plan.shape import Shape
+
+
+def check(plan: Plan, task_names: Iterable[str] | None = None) -> list[PlanError]:
+    """Give every problem of a plan, errors and warnings, in the order of its file.
+
+    task_names: the tasks the app knows; None: globs and scheduled tasks are not held against them.
+    """
+    report = Report(PythonPlaces())
+    Shape(report).verify(plan)
+    if report.problems():
+        # The rules read typed values, so these come first.
+        return report.problems()
+    report = Report(_places_of(plan))
+    report_contradictions(plan, report, None if task_names is None else frozenset(task_names))
+    return report.problems()
+
+
+def verify(plan: Plan, task_names: Iterable[str] | None = None) -> Plan:
+    """Give the plan back if it holds together.
+
+    Raises: PlanError with every error; warnings stop nothing.
+    """
+    raise_errors(check(plan, task_names))
+    return plan
+
+
+def report_contradictions(plan: Plan, report: Report, task_names: Collection[str] | None = None) -> None:
+    """Report what does not fit together in a plan whose values have their types."""
+    names.judge(plan, report)
+    addresses.judge(plan, report)
+    routes.judge(plan, report, task_names)
+    limits.judge(plan, report)
+    retries.judge(plan, report)
+    schedules.judge(plan, report, task_names)
+
+
+def _places_of(plan: Plan) -> Places:
+    if plan.source is None:
+        return PythonPlaces()
+    source = plan.source
+
+    def lines() -> dict[PlanPath, int]:
+        try:
+            return locate(read_text(source))
+        except PlanError:
+            # The file is gone since; its keys still say where.
+            return {}
+
+    return FilePlaces(source, layout_of(source), lines, plan.environment)

@@ -1,0 +1,66 @@
+"""Profiles: ready-made pool settings for a kind of work.
+
+    io      tasks that wait for networks: threads, 20 slots, 4 messages held for each slot, since they are short
+    cpu     tasks that compute: prefork, one slot per CPU, 1 message a slot, so that none waits behind a long one
+    ram     tasks that need much memory: prefork, 1 slot, 1 message a slot, its process replaced after 100 tasks or
+            above 1 GiB, which gives back what fragmentation and leaks hold
+    custom  prefork; everything else is what the Celery app says
+
+What the plan writes beside `profile` always wins.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import msgspec
+
+from celeriac.plan.model import Pool, ProfileName
+
+_GIB = 2**30
+
+
+def cpu_count() -> int:
+    """Count the CPUs this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on every system
+        return os.cpu_count() or 1
+
+
+def profile_values(profile: ProfileName) -> dict[str, Any]:
+    """Give the pool fields a profile sets, by name."""
+    values: dict[ProfileName, dict[str, Any]] = {
+        "io": {"executor": "threads", "concurrency": 20, "prefetch": 4},
+        "cpu": {"executor": "prefork", "concurrency": cpu_count(), "prefetch": 1},
+        "ram": {
+            "executor": "prefork",
+            "concurrency": 1,
+            "prefetch": 1,
+            "max_tasks_per_child": 100,
+            "max_memory_per_child": _GIB,
+        },
+        "custom": {"executor": "prefork"},
+    }
+    return values[profile]
+
+
+def effective(pool: Pool) -> Pool:
+    """Give the pool with its profile applied to every field it leaves out.
+
+    A field is still None where neither the plan nor the profile says anything: the Celery app decides then.
+    Settings of prefork processes are left out for other executors, and `concurrency` beside autoscale.
+    """
+    values = {
+        name: value for name, value in profile_values(pool.profile).items() if getattr(pool, name) is None
+    }
+    executor = values.get("executor", pool.executor)
+    if executor != "prefork":
+        values.pop("max_tasks_per_child", None)
+        values.pop("max_memory_per_child", None)
+    if pool.autoscale is not None:
+        values.pop("concurrency", None)
+    if executor == "solo":
+        values["concurrency"] = 1
+    return msgspec.structs.replace(pool, **values)

@@ -1,0 +1,127 @@
+"""Reading a plan: the file, its environment and the variables made into one typed, checked `Plan`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from celeriac.errors import PlanError
+from celeriac.plan.check import report_contradictions
+from celeriac.plan.document import Document, open_document
+from celeriac.plan.model import Plan
+from celeriac.plan.places import shown
+from celeriac.plan.report import Report, shortened, write_or
+from celeriac.plan.shape import Shape
+from celeriac.plan.variables import FromEnvironment, fill_in
+
+FILE_NAMES = ("celeriac.toml", "pyproject.toml")
+
+#: variables of the environment that win over the plan's own URLs
+_OVERRIDES = {"broker": "CELERY_BROKER_URL", "results": "CELERY_RESULT_BACKEND"}
+_PYPROJECT_TABLE = re.compile(
+    rb"^[ \t]*\[+[ \t]*tool[ \t]*\.[ \t]*[\"']?celeriac[\"']?[ \t]*[.\]]", re.MULTILINE
+)
+
+
+def find_plan(start: str | Path | None = None) -> Path | None:
+    """Find the nearest plan file: in `start` (the working folder if None), else in the folders above it.
+
+    A celeriac.toml comes before a pyproject.toml, which counts only with a table [tool.celeriac].
+    """
+    folder = Path(start or ".").absolute()
+    for each in (folder, *folder.parents):
+        for name in FILE_NAMES:
+            if _holds_plan(each / name):
+                return each / name
+    return None
+
+
+def read_plan(
+    path: str | Path | None = None, env: str | None = None, environ: Mapping[str, str] | None = None
+) -> Plan:
+    """Read and check a plan.
+
+    path: a celeriac.toml, a pyproject.toml, or a folder to look in and above; None: the working folder.
+    env: the environment to lay over it; None: what CELERIAC_ENV says, if anything.
+    environ: the variables, os.environ if None; CELERY_BROKER_URL and CELERY_RESULT_BACKEND win over the plan.
+    Raises: PlanError with every problem of the file.
+    """
+    variables = os.environ if environ is None else environ
+    document, outline = open_document(_file(path))
+    environment = env or variables.get("CELERIAC_ENV") or None
+    overrides = {key: name for key, name in _OVERRIDES.items() if variables.get(name)}
+    written = {key: each for key, each in _laid_over(document, environment).items() if key not in overrides}
+
+    report = Report(document.places(environment))
+    report.take(outline)
+    values = fill_in(written, variables, (), report)
+    values.update({key: FromEnvironment(variables[name], f"${{{name}}}") for key, name in overrides.items()})
+    fields = Shape(report).plan(values)
+    folder = document.source.parent
+    plan = Plan(**fields, folder=folder, source=document.source, environment=environment)
+    report_contradictions(plan, report)
+    _judge_other_environments(document, environment, variables, report)
+    report.raise_errors()
+    return plan
+
+
+def _file(path: str | Path | None) -> Path:
+    if path is not None and not Path(path).is_dir():
+        return Path(path).absolute()
+    found = find_plan(path)
+    if found is None:
+        raise PlanError(
+            "PLAN-009",
+            "there is no plan here or in any folder above.",
+            at=shown(Path(path or ".").absolute()),
+            known=FILE_NAMES,
+            fix="write a celeriac.toml, or name one with --plan",
+        )
+    return found
+
+
+def _holds_plan(file: Path) -> bool:
+    try:
+        if not file.is_file():
+            return False
+        return file.name == "celeriac.toml" or _PYPROJECT_TABLE.search(file.read_bytes()) is not None
+    except OSError:
+        return False
+
+
+def _laid_over(document: Document, environment: str | None) -> dict[str, Any]:
+    if environment is None:
+        return dict(document.values)
+    overlay = document.environments.get(environment)
+    if overlay is None:
+        raise PlanError(
+            "PLAN-016",
+            f'the plan has no environment "{environment}".',
+            at=shown(document.source),
+            known=shortened(document.environments),
+            fix=write_or(environment, document.environments, f"add [environments.{environment}]"),
+        )
+    return _merged(document.values, overlay)
+
+
+def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Lay tables over tables, key by key; anything else replaces what was there, lists included."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = _merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _judge_other_environments(
+    document: Document, chosen: str | None, environ: Mapping[str, str], report: Report
+) -> None:
+    """Report the slips in environments that are not laid over now, before the day they are."""
+    for name, overlay in document.environments.items():
+        if name != chosen:
+            part = Report(document.places(name))
+            Shape(part, partial=True).plan(fill_in(overlay, environ, (), None))
+            report.take(part)

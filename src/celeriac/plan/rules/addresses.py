@@ -1,0 +1,89 @@
+"""Addresses: the URLs of the broker, the results and the records, and what each kind can keep."""
+
+from __future__ import annotations
+
+import re
+
+from celeriac.plan.model import Plan
+from celeriac.plan.report import Report, clipped, write_or
+
+BROKERS = ("sqlite", "redis", "rediss", "sentinel", "amqp", "amqps", "memory", "filesystem")
+#: those of Celery 5.7, and ours
+RESULTS = (
+    "sqlite", "redis", "rediss", "sentinel", "rpc", "db", "cache", "memcache", "memcached", "django-db", "django-cache",
+    "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb", "couchbase", "arangodb", "dynamodb",
+    "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul", "disabled",
+)  # fmt: skip
+STATES = ("sqlite", "postgresql", "postgresql+psycopg")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+
+
+def scheme_of(url: str) -> str:
+    """Give the scheme of a URL, empty if it has none."""
+    found = _SCHEME.match(url)
+    return found[1] if found else ""
+
+
+def judge(plan: Plan, report: Report) -> None:
+    """Report addresses of an unknown kind, and bounds the broker could not keep."""
+    _judge_broker(plan, report)
+    _judge_results(plan, report)
+    state = scheme_of(plan.state)
+    if state not in STATES:
+        report.add(
+            ("state",),
+            "PLAN-042",
+            f"the records cannot be kept at {_said(state)}.",
+            known=STATES,
+            fix=write_or(state, STATES, "write sqlite:///.celeriac/records.db"),
+            needs=[("broker",)],
+        )
+    for name, queue in plan.queues.items():
+        if queue.max_length is not None and scheme_of(plan.broker) != "sqlite":
+            report.add(
+                ("queues", name, "max_length"),
+                "PLAN-043",
+                f'queue "{clipped(name)}" is bounded, which {_said(scheme_of(plan.broker))} brokers do not keep.',
+                fix="remove max_length, or use the sqlite broker",
+                needs=[("broker",)],
+            )
+        if queue.max_length is None and queue.when_full != "block":
+            report.add(
+                ("queues", name, "when_full"),
+                "PLAN-044",
+                f'queue "{clipped(name)}" says what happens when it is full, but has no bound.',
+                fix="add max_length, or remove when_full",
+                needs=[("queues", name, "max_length")],
+            )
+
+
+def _judge_broker(plan: Plan, report: Report) -> None:
+    # kombu takes several addresses of one cluster, parted by semicolons.
+    for url in plan.broker.split(";"):
+        scheme = scheme_of(url)
+        if scheme not in BROKERS:
+            report.add(
+                ("broker",),
+                "PLAN-040",
+                f"there is no broker of the kind {_said(scheme)}.",
+                known=BROKERS,
+                fix=write_or(scheme, BROKERS, "write a URL that starts with a known kind and ://"),
+            )
+
+
+def _judge_results(plan: Plan, report: Report) -> None:
+    scheme = scheme_of(plan.results) or plan.results.partition(":")[0]
+    if scheme.partition("+")[0] not in RESULTS and scheme not in RESULTS:
+        report.add(
+            ("results",),
+            "PLAN-041",
+            f"results of the kind {_said(scheme)} are not known here; an installed backend may know them.",
+            known=RESULTS,
+            fix=write_or(scheme, RESULTS, "see that a package brings this result backend"),
+            severity="warning",
+            needs=[("broker",)],
+        )
+
+
+def _said(scheme: str) -> str:
+    return f'"{clipped(scheme)}"' if scheme else "no scheme"

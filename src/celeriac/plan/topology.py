@@ -1,0 +1,60 @@
+"""The topology: a plan worked out into the list of processes to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from celeriac.plan.model import Plan
+
+ProcessKind = Literal["worker", "recorder", "beat"]
+
+#: what a recorder or beat needs to finish the step it is in
+_SERVICE_GRACE = timedelta(seconds=10)
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True):
+    """One process to run, the same for `up` and for every renderer.
+
+    name: unique in the topology: "web-1", "recorder", "beat".
+    argv: its command line; the first word is "celeriac".
+    env: variables it needs over those of its parent.
+    grace: how long it may take to stop before it is killed.
+    pool, replica: of which pool a worker is, and which one of its replicas (1 first); None for the others.
+    """
+
+    name: str
+    kind: ProcessKind
+    argv: tuple[str, ...]
+    env: dict[str, str] = {}
+    grace: timedelta = _SERVICE_GRACE
+    pool: str | None = None
+    replica: int | None = None
+
+
+def topology(plan: Plan) -> tuple[Process, ...]:
+    """List the processes of a plan: its workers in the plan's order, one recorder, and beat if it has schedules."""
+    return tuple(_processes(plan))
+
+
+def _processes(plan: Plan) -> Iterator[Process]:
+    plan_option = ("--plan", str(plan.source)) if plan.source else ()
+    # A child reads the plan again: it must lay the same environment over it.
+    env = {"CELERIAC_ENV": plan.environment} if plan.environment else {}
+    for name, pool in plan.pools.items():
+        for replica in range(1, pool.replicas + 1):
+            yield Process(
+                name=f"{name}-{replica}",
+                kind="worker",
+                argv=("celeriac", "worker", name, "--replica", str(replica), *plan_option),
+                env=env,
+                grace=pool.grace,
+                pool=name,
+                replica=replica,
+            )
+    yield Process(name="recorder", kind="recorder", argv=("celeriac", "recorder", *plan_option), env=env)
+    if plan.schedules:
+        yield Process(name="beat", kind="beat", argv=("celeriac", "beat", *plan_option), env=env)
