@@ -31,6 +31,15 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "chord.mended": (logging.INFO, "chord {group_id} is mended: its body was sent"),
     "letter.written": (logging.ERROR, "task {task}[{task_id}] became letter {letter}: {reason}"),
     "letter.recorded": (logging.INFO, "recorded {count} letters"),
+    "letter.replayed": (logging.INFO, "letter {letter} was replayed to queue {queue}"),
+    "recorder.waiting": (
+        logging.WARNING,
+        "the recorder cannot work right now, trying on in {pause_s:.1f}s: {error}",
+    ),
+    "app.overrules_plan": (
+        logging.WARNING,
+        "the app sets {setting} itself, and not as {plan} does; the app's holds",
+    ),
     "letter.unwritten": (
         logging.CRITICAL,
         "could not write the letter of task {task}[{task_id}], which goes back to its queue: {error}",

@@ -7,6 +7,7 @@ sure; when that fails the original stays unacked, the letter in its queue, or th
 
 from celeriac.deadletters.letter import read_letter
 from celeriac.deadletters.post import LetterPost
+from celeriac.deadletters.recorder import Recorder
 from celeriac.records import Letter
 
-__all__ = ["Letter", "LetterPost", "read_letter"]
+__all__ = ["Letter", "LetterPost", "Recorder", "read_letter"]

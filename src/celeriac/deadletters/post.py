@@ -67,7 +67,7 @@ class LetterPost:
             "died_at": self._clock.wall(),
         }
         death.update(_words(exception, traceback))
-        headers.update({wire.DEATH: death, wire.ONCE: f"letter:{letter}"})
+        headers[wire.DEATH] = death
         # A body that was readable reached us decompressed.
         compression = None if getattr(message, "errors", None) else headers.get("compression")
         self._line.publish(

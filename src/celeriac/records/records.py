@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ from celeriac.stores import open_engine
 _TWINS = UUID("0b5d3f7e-6a0e-5c53-9d0f-6f1d6b0d0a11")
 #: ids asked for in one statement; SQLite allows 32766 variables, older ones 999
 _CHUNK = 500
+_settled_at = func.coalesce(letters.c.replayed_at, letters.c.discarded_at)
 
 
 class Records:
@@ -55,21 +56,17 @@ class Records:
     def insert_letters(self, batch: Sequence[Letter]) -> int:
         """Keep these letters, each once however often it comes; give how many were new.
 
-        If an id is taken by another message (a task id used for two tasks), the letter gets an id of its own.
+        A task id may be used again, so that its next death comes under the id of the last: with another body, or
+        after that letter was replayed or discarded. It is then kept under an id of its own.
         """
         if not batch:
             return 0
         now = self._clock.wall()
-        rows = {letter.id: to_row(letter, now) for letter in batch}
-        twins = [to_row(_twin(letter), now) for letter in batch if rows[letter.id]["digest"] != letter.digest]
+        firsts = {letter.id: letter for letter in reversed(batch)}
         with self._transaction() as connection:
-            new = _insert(connection, list(rows.values()))
-            held = dict(_pairs(connection, list(rows)))
-            twins += [
-                to_row(_twin(letter), now)
-                for letter in batch
-                if held[letter.id] != letter.digest and rows[letter.id]["digest"] == letter.digest
-            ]
+            new = _insert(connection, [to_row(letter, now) for letter in firsts.values()])
+            held = _deaths(connection, list(firsts))
+            twins = [to_row(_twin(letter), now) for letter in batch if not held[letter.id].is_of(letter)]
             return new + (_insert(connection, twins) if twins else 0)
 
     def get(self, letter_id: str) -> Letter | None:
@@ -170,10 +167,9 @@ class Records:
     def prune(self, keep: timedelta) -> int:
         """Delete the letters that were replayed or discarded longer than `keep` ago; give how many."""
         before = self._clock.wall() - keep.total_seconds()
-        settled_at = func.coalesce(letters.c.replayed_at, letters.c.discarded_at)
         with self._transaction() as connection:
             gone = connection.execute(
-                letters.delete().where(letters.c.state.in_(("replayed", "discarded")), settled_at < before)
+                letters.delete().where(letters.c.state.in_(("replayed", "discarded")), _settled_at < before)
             )
             return gone.rowcount
 
@@ -238,12 +234,26 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
     return max(done.rowcount, 0)
 
 
-def _pairs(connection: Connection, ids: list[str]) -> Iterator[tuple[str, str]]:
+class _Death(NamedTuple):
+    """What tells one death from the next of the same task id."""
+
+    digest: str
+    died_at: float
+    settled_at: float | None
+
+    def is_of(self, letter: Letter) -> bool:
+        is_later = self.settled_at is not None and letter.died_at > self.settled_at
+        return self.digest == letter.digest and (self.died_at == letter.died_at or not is_later)
+
+
+def _deaths(connection: Connection, ids: list[str]) -> dict[str, _Death]:
+    held: dict[str, _Death] = {}
     for start in range(0, len(ids), _CHUNK):
-        query = select(letters.c.id, letters.c.digest).where(letters.c.id.in_(ids[start : start + _CHUNK]))
-        for found in connection.execute(query):
-            yield found.id, found.digest
+        query = select(letters.c.id, letters.c.digest, letters.c.died_at, _settled_at)
+        found = connection.execute(query.where(letters.c.id.in_(ids[start : start + _CHUNK])))
+        held.update({row[0]: _Death(*row[1:]) for row in found})
+    return held
 
 
 def _twin(letter: Letter) -> Letter:
-    return replace(letter, id=str(uuid5(_TWINS, f"{letter.id}:{letter.digest}")))
+    return replace(letter, id=str(uuid5(_TWINS, f"{letter.id}:{letter.digest}:{letter.died_at}")))

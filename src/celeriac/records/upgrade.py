@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, text
@@ -47,7 +50,8 @@ def _run_migrations(connection: Connection) -> None:
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     try:
-        command.upgrade(config, "head")
+        with _hushed(logging.getLogger("alembic")):
+            command.upgrade(config, "head")
     except CommandError as error:
         raise RecordsError(
             "RECORD-006",
@@ -56,3 +60,14 @@ def _run_migrations(connection: Connection) -> None:
             known=[HEAD],
             fix="upgrade Celeriac in this environment; the records were left as they were",
         ) from error
+
+
+@contextmanager
+def _hushed(logger: logging.Logger) -> Iterator[None]:
+    """Keep alembic's ten lines about its plugins out of a worker's log."""
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
