@@ -58,7 +58,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
     max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
     grace: how long a stopping worker may finish what it runs before it is killed.
-    replicas: workers of this pool that run.
+    replicas: workers of this pool that run; with 0 its queues wait.
     """
 
     queues: tuple[str, ...]
@@ -72,7 +72,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_tasks_per_child: Annotated[int, Range(1, 1_000_000_000)] | None = None
     max_memory_per_child: Size | None = None
     grace: Duration = timedelta(seconds=60)
-    replicas: Annotated[int, Range(1, 1000)] = 1
+    replicas: Annotated[int, Range(0, 1000)] = 1
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

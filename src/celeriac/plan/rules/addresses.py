@@ -14,7 +14,7 @@ RESULTS = (
     "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb", "couchbase", "arangodb", "dynamodb",
     "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul", "disabled",
 )  # fmt: skip
-STATES = ("sqlite", "postgresql", "postgresql+psycopg")
+STATES = ("sqlite", "postgresql", "postgres")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -29,7 +29,7 @@ def judge(plan: Plan, report: Report) -> None:
     _judge_broker(plan, report)
     _judge_results(plan, report)
     state = scheme_of(plan.state)
-    if state not in STATES:
+    if state.partition("+")[0] not in STATES:
         report.add(
             ("state",),
             "PLAN-042",
