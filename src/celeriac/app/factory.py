@@ -1,0 +1,125 @@
+"""Making a Celery app from a plan, and giving an existing one the same."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from celery import Celery
+from celery.app.defaults import SETTING_KEYS
+
+from celeriac.app.planned import beat_schedule, task_queues, transport_options
+from celeriac.app.routes import Router
+from celeriac.app.settings import settings_for
+from celeriac.app.urls import absolute
+from celeriac.deadletters import LetterPost
+from celeriac.errors import AppError
+from celeriac.events import emit
+from celeriac.plan import Plan, find_plan, read_plan
+from celeriac.tasks.policy import apply_policies
+from celeriac.tasks.runtime import PLAN_SETTING, Runtime, settle
+
+_TASK = "celeriac.tasks.task:Task"
+_CONSUMER = "celeriac.tasks.consumer:Consumer"
+
+
+def create_app(plan: Plan | Path | str | None = None, **conf: Any) -> Celery:
+    """Make a Celery app as a plan says, with production settings.
+
+    plan: a plan, or the path of one; None takes celeriac.toml from the working folder or above, else the defaults.
+    conf: Celery settings by their lowercase names; they win over the plan and over our settings.
+    Nothing is connected to or created on disk before it is first used.
+    Raises: PlanError with all problems of the file; AppError if there is no such setting.
+    """
+    plan = _resolve(plan)
+    for name in conf:
+        if name not in SETTING_KEYS:
+            close = get_close_matches(name, sorted(SETTING_KEYS), n=1)
+            raise AppError(
+                "APP-001",
+                f'Celery has no setting "{name}"',
+                at="create_app()",
+                known=close,
+                fix=f'write "{close[0]}"' if close else "see Celery's configuration reference",
+            )
+    app = Celery(plan.name, task_cls=_TASK)
+    app.conf.update(conf)
+    return _equip(app, plan)
+
+
+def adopt(app: Celery, plan: Plan | Path | str | None = None) -> Celery:
+    """Give an existing Celery app the same; what it has configured itself stays. Returns: the same app.
+
+    plan: as in `create_app`.
+    Call it before the app's tasks are used: a task that is already bound keeps the settings it was bound with.
+    Raises: PlanError with all problems of the file; AppError if `app` is no Celery app.
+    """
+    if not isinstance(app, Celery):
+        raise AppError(
+            "APP-002",
+            f"a {type(app).__name__} cannot be adopted",
+            at="adopt()",
+            fix="give it the Celery app itself",
+        )
+    if app.task_cls == Celery.task_cls:
+        app.task_cls = _TASK
+    return _equip(app, _resolve(plan))
+
+
+def _resolve(plan: Plan | Path | str | None) -> Plan:
+    if isinstance(plan, Plan):
+        return plan
+    path = Path(plan) if plan is not None else find_plan(Path.cwd())
+    return read_plan(path) if path is not None else Plan(folder=Path.cwd())
+
+
+def _equip(app: Celery, plan: Plan) -> Celery:
+    """Hang plan and sink on the app, and complete its settings when Celery reads them."""
+    settle(app, Runtime(plan, LetterPost(app, plan.letters.queue)))
+    app.conf[PLAN_SETTING] = plan
+
+    # Celery reads the team's own configuration at first use, perhaps long after this; what it says is known only then.
+    def complete(**_: Any) -> None:
+        _complete(app, plan)
+
+    def enrol(**_: Any) -> None:
+        apply_policies(app)
+
+    events: Any = app
+    events.on_after_configure.connect(complete, weak=False)
+    events.on_after_finalize.connect(enrol, weak=False)
+    if app.configured:
+        complete()
+    if app.finalized:
+        enrol()
+    return app
+
+
+def _complete(app: Celery, plan: Plan) -> None:
+    conf = app.conf
+    settings: dict[str, Any] = {
+        **settings_for(plan),
+        "broker_url": absolute(plan.broker, plan.folder),
+        "result_backend": absolute(plan.results, plan.folder),
+        "worker_consumer": _CONSUMER,
+    }
+    if plan.queues:
+        settings["task_queues"] = task_queues(plan)
+    for name, value in settings.items():
+        if not conf.value_set_for(name):
+            conf[name] = value
+        elif name in ("broker_url", "result_backend") and plan.source and conf[name] != value:
+            emit("app", "app.overrules_plan", setting=name, plan=str(plan.source))
+    conf.include = [*conf.include, *(name for name in plan.imports if name not in conf.include)]
+    conf.task_routes = [*_routes(conf.task_routes), Router(plan)]
+    conf.beat_schedule = {**beat_schedule(plan), **conf.beat_schedule}
+    if conf.broker_url and conf.broker_url.startswith("sqlite:"):
+        conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}
+
+
+def _routes(configured: Any) -> list[Any]:
+    """Give `task_routes` as a list, whichever of its forms the team has used."""
+    if not configured:
+        return []
+    return list(configured) if isinstance(configured, list | tuple) else [configured]

@@ -1,0 +1,45 @@
+"""The parts of an app's configuration that are made from its plan: queues, schedules, broker options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.schedules import crontab, schedule
+from kombu.entity import Exchange, Queue
+
+from celeriac.plan import Plan, Schedule
+
+
+def task_queues(plan: Plan) -> list[Queue]:
+    """Give one kombu queue for each of the plan's, bound to an exchange of its own name."""
+    return [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in plan.queues]
+
+
+def beat_schedule(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Give the plan's schedules as Celery's beat reads them."""
+    return {name: _entry(entry) for name, entry in plan.schedules.items()}
+
+
+def _entry(entry: Schedule) -> dict[str, Any]:
+    return {
+        "task": entry.task,
+        "schedule": crontab.from_string(" ".join(entry.cron.split()))
+        if entry.cron
+        else schedule(entry.every),
+        "args": entry.args,
+        "kwargs": entry.kwargs,
+        "options": {"queue": entry.queue} if entry.queue else {},
+    }
+
+
+def transport_options(plan: Plan) -> dict[str, Any]:
+    """Give what the embedded broker must know of the plan."""
+    return {
+        "letters_queue": plan.letters.queue,
+        "letters_after": plan.letters.after,
+        "queues": {
+            name: {"max_length": queue.max_length, "when_full": queue.when_full}
+            for name, queue in plan.queues.items()
+            if queue.max_length is not None
+        },
+    }

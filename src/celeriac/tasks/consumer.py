@@ -1,0 +1,149 @@
+"""The worker's consumer: a message that is no task of this worker becomes a letter, and the worker goes on."""
+
+from __future__ import annotations
+
+import traceback as traceback_module
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals
+from celery.app.task import Context
+from celery.exceptions import InvalidTaskError, NotRegistered
+from celery.utils.log import get_logger
+from celery.worker import state
+from celery.worker.consumer import Consumer as CeleryConsumer
+from kombu.exceptions import ContentDisallowed, DecodeError, OperationalError
+
+from celeriac.events import emit
+from celeriac.tasks.blend import blend_requests
+from celeriac.tasks.check import MalformedTask, check, check_name
+from celeriac.tasks.decompression import bound_decompression
+from celeriac.tasks.limits import limit_time
+from celeriac.tasks.policy import apply_policies
+from celeriac.tasks.request import queue_of
+from celeriac.tasks.runtime import runtime_of
+
+_MALFORMED = (InvalidTaskError, ContentDisallowed, DecodeError)
+
+logger = get_logger(__name__)
+
+
+class Consumer(CeleryConsumer):
+    """Celery's consumer, that sets bad messages aside as letters instead of dropping them or stopping."""
+
+    event_dispatcher: Any  # set by Celery's Events step
+
+    def __init__(self, on_task_request: Callable[[Any], None], **options: Any) -> None:
+        app = options["app"]
+        # Before the pool forks, so that its processes run the tasks as their policies say.
+        apply_policies(app)
+        blend_requests(app)
+        bound_decompression()
+        limit_time(options["controller"])
+        super().__init__(on_task_request, **options)
+
+    def update_strategies(self) -> None:
+        """Bring tasks registered since under their policies, then prepare all of them."""
+        apply_policies(self.app)
+        blend_requests(self.app)
+        super().update_strategies()
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
+        """Give the function that takes each message; no message makes it raise, only a lost connection does."""
+        handle = super().create_task_handler(*args, **kwargs)
+        is_ours_to_raise = (*self.connection_errors, *self.channel_errors, OperationalError)
+
+        def on_task_received(message: Any) -> None:
+            try:
+                handle(message)
+            except is_ours_to_raise:
+                raise
+            except Exception as error:
+                self._on_stray_error(message, error)
+
+        return on_task_received
+
+    def on_unknown_message(self, body: Any, message: Any) -> None:
+        """Set aside a message that names no task."""
+        self._set_aside(message, "malformed", MalformedTask("the message names no task"))
+        signals.task_rejected.send(sender=self, message=message, exc=None)
+
+    def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Set aside a message that names a task and cannot be read as one."""
+        self._set_aside(message, "malformed", exc)
+        signals.task_rejected.send(sender=self, message=message, exc=exc)
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        """Set aside a message whose body cannot be decoded."""
+        self._set_aside(message, "malformed", exc)
+
+    def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
+        """Set aside a task that this worker does not know, and fail it, so that nobody waits for it."""
+        try:
+            headers = _task_headers(message)
+        except _MALFORMED as malformed:
+            self.on_invalid_task(body, message, malformed)
+            return
+        task_id, name = headers["id"], headers["task"]
+        unknown = NotRegistered(name)
+        try:
+            self.app.backend.mark_as_failure(task_id, unknown, request=Context(headers))
+        except Exception as trouble:
+            # The letter still says how the task ended, and must be written.
+            emit("tasks", "task.outcome_unstored", task=name, task_id=task_id, error=repr(trouble))
+        self._set_aside(message, "unknown-task", unknown)
+        if self.event_dispatcher:
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=f"NotRegistered({name!r})")
+        signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=task_id)
+
+    def _on_stray_error(self, message: Any, error: Exception) -> None:
+        """Take what Celery's handler did not expect; it would have stopped the worker."""
+        if message.acknowledged or state.should_stop is not None or state.should_terminate is not None:
+            # Acked or about to go back by itself: there is nothing left to save, only to say.
+            emit("tasks", "task.stray_error", queue=queue_of(message), error=repr(error))
+        elif _names_no_task(message) or isinstance(error, _MALFORMED):
+            self.on_invalid_task(None, message, error)
+        else:
+            self._set_aside(message, "failed", error)
+
+    def _set_aside(self, message: Any, reason: str, error: Exception) -> None:
+        """Write the letter of a message, then ack it; if it cannot be written, give the message back."""
+        try:
+            runtime_of(self.app).sink.capture(
+                message,
+                reason=reason,
+                queue=queue_of(message),
+                exception=error,
+                traceback="".join(traceback_module.format_exception(error)),
+                worker=self.hostname,
+            )
+        except Exception as trouble:
+            emit("tasks", "letter.unwritten", task="?", task_id=_id_of(message), error=repr(trouble))
+            message.reject_log_error(logger, self.connection_errors, requeue=True)
+        else:
+            message.ack_log_error(logger, self.connection_errors)
+
+
+def _task_headers(message: Any) -> dict[str, Any]:
+    """Read what Celery's backends want to know of a task that is not registered: its ids and its canvas.
+
+    Raises: one of _MALFORMED if the message is no task.
+    """
+    check(message)
+    payload = message.payload
+    if isinstance(payload, dict):
+        return {**payload, **message.headers, **message.properties}
+    return {**message.headers, **(payload[2] or {}), **message.properties}
+
+
+def _names_no_task(message: Any) -> bool:
+    try:
+        check_name(message.headers, "task")
+    except MalformedTask:
+        return True
+    return False
+
+
+def _id_of(message: Any) -> str:
+    task_id = message.headers.get("id")
+    return task_id[:80] if isinstance(task_id, str) else "?"

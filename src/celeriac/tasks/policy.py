@@ -1,0 +1,74 @@
+"""How a policy takes hold of a task: what the decorator says, overlaid by what the plan says.
+
+Field by field, what the plan's entry sets wins over `@app.task(policy=Policy(...))`: whoever operates the system has
+the last word, and what they leave out stays as the code wrote it. Entries of the plan are not merged with each other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from celeriac.plan import Plan, Policy, policy_for
+from celeriac.tasks.retry import exception_classes, guard
+from celeriac.tasks.runtime import plan_of
+
+CELERY_REQUEST = "celery.worker.request:Request"
+CELERY_STRATEGY = "celery.worker.strategy:default"
+REQUEST = "celeriac.tasks.request:Request"
+STRATEGY = "celeriac.tasks.strategy:default"
+
+
+def governing(app: Any, name: str, declared: Policy | None) -> Policy:
+    """Give the policy of the task `name` of an app; `declared` alone if the app has no plan."""
+    plan = plan_of(app)
+    return overlaid(plan, name, declared) if plan is not None else declared or Policy()
+
+
+def overlaid(plan: Plan, name: str, declared: Policy | None) -> Policy:
+    """Give the policy of the task `name`: `declared` in code, overlaid by the plan's entry."""
+    ruled = policy_for(plan, name)
+    if declared is None:
+        return ruled
+    said = {field: value for field, value in msgspec.structs.asdict(ruled).items() if value is not None}
+    return msgspec.structs.replace(declared, **said)
+
+
+def impose(task: Any, policy: Policy) -> None:
+    """Set on a task (an instance, or the class of one) what Celery reads from it when it is sent and run.
+
+    The queue is no attribute of a task: the app's router answers for it. `max_retries` follows the policy, so that
+    its limit also holds for a task that calls `self.retry()` itself.
+    """
+    task.policy = policy
+    if policy.priority is not None:
+        task.priority = policy.priority
+    if policy.expires is not None:
+        task.expires = policy.expires.total_seconds()
+    if policy.time_limit is not None:
+        task.time_limit = policy.time_limit.total_seconds()
+    if policy.soft_time_limit is not None:
+        task.soft_time_limit = policy.soft_time_limit.total_seconds()
+    if policy.retry is not None:
+        task.max_retries = policy.retry.limit
+
+
+def apply_policies(app: Any) -> None:
+    """Bring every registered task under its policy, also those whose base class is Celery's own.
+
+    Only instances are changed, never `celery.Task`. Doing it again changes nothing.
+    Raises: AppError if a policy names an exception that cannot be imported.
+    """
+    for task in app.tasks.values():
+        if task.Request == CELERY_REQUEST:
+            task.Request = REQUEST
+        if task.Strategy == CELERY_STRATEGY:
+            task.Strategy = STRATEGY
+        declared = getattr(task, "policy", None)
+        policy = governing(app, task.name, declared)
+        if policy != declared:
+            impose(task, policy)
+        if policy.retry is not None:
+            exception_classes(policy.retry.on)
+        guard(task)

@@ -1,0 +1,80 @@
+"""What Celeriac hangs on a Celery app: its plan, and where its dead letters go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from celeriac.errors import AppError
+from celeriac.plan import Plan
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from kombu.message import Message
+
+#: where the plan travels in the app's settings, so that a pickled app (spawned pool processes) still has it
+PLAN_SETTING = "celeriac_plan"
+
+
+class DeadLetterSink(Protocol):
+    """Where tasks that fail for good go."""
+
+    def capture(
+        self,
+        message: Message,
+        *,
+        reason: str,
+        queue: str,
+        exception: BaseException | None = None,
+        traceback: str | None = None,
+        attempts: int = 1,
+        deliveries: int = 0,
+        worker: str = "",
+    ) -> str:
+        """Publish the letter of a message and give its id.
+
+        reason: "failed", "timeout", "poison", "malformed", "unknown-task" or "rejected".
+        attempts: runs by retry, the first one included.
+        deliveries: deliveries of this message that ended without an outcome.
+        worker: node name of the worker it died on.
+        Raises: anything; the letter is then not published, and the message must not be acked.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """The plan and the sink of an app; hangs on it as `app.celeriac`."""
+
+    plan: Plan
+    sink: DeadLetterSink
+
+
+def settle(app: Any, runtime: Runtime) -> None:
+    """Hang the runtime on the app."""
+    app.celeriac = runtime
+
+
+def runtime_of(app: Celery) -> Runtime:
+    """Give the app's runtime.
+
+    Raises: AppError if the app is neither made nor adopted by Celeriac.
+    """
+    runtime = getattr(app, "celeriac", None)
+    if not isinstance(runtime, Runtime):
+        raise AppError(
+            "APP-020",
+            f'a task of the app "{app.main}" has the base class celeriac.Task, but the app has no plan',
+            known=["celeriac.create_app(plan)", "celeriac.adopt(app)"],
+            fix="call celeriac.adopt(app) after the app was made",
+        )
+    return runtime
+
+
+def plan_of(app: Any) -> Plan | None:
+    """Give the app's plan, also in a pool process that got the app by pickle; None if it has none."""
+    runtime = getattr(app, "celeriac", None)
+    if isinstance(runtime, Runtime):
+        return runtime.plan
+    plan = app.conf.get(PLAN_SETTING)
+    return plan if isinstance(plan, Plan) else None

@@ -1,0 +1,35 @@
+"""The base class of tasks."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import celery
+
+from celeriac.plan import Policy
+from celeriac.tasks.policy import REQUEST, STRATEGY, governing, impose
+from celeriac.tasks.retry import guard
+
+
+class Task(celery.Task):
+    """A Celery task that follows a policy, and becomes a letter when it fails for good.
+
+    policy: what the code says of this task, as in `@app.task(policy=Policy(retry=Retry(limit=5)))`; what the plan says
+    of it wins, field by field. After the task is bound to its app, the two together.
+    """
+
+    abstract = True
+    Request = REQUEST
+    Strategy = STRATEGY
+    policy: ClassVar[Policy | None] = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        guard(self)
+
+    @classmethod
+    def on_bound(cls, app: Any) -> None:
+        """Take on the policy when Celery binds the task to its app."""
+        super().on_bound(app)
+        if cls.name:
+            impose(cls, governing(app, cls.name, cls.policy))
