@@ -61,11 +61,13 @@ class Child:
         Raises: OSError if it cannot be started.
         """
         ours, theirs = socket.socketpair()
+        # Not asyncio's own pipe: with that, an end is not seen before all who inherited the pipe have closed it.
+        output, its_output = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
                 *command(argv),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
+                stdout=its_output,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,
                 pass_fds=(theirs.fileno(),),
@@ -74,12 +76,14 @@ class Child:
             )
         except OSError:
             ours.close()
+            os.close(output)
             raise
         finally:
             theirs.close()
+            os.close(its_output)
         ours.setblocking(False)
         child = cls(process, ours)
-        child._life = asyncio.create_task(child._live(write), name=f"child {process.pid}")
+        child._life = asyncio.create_task(child._live(output, write), name=f"child {process.pid}")
         return child
 
     @property
@@ -117,8 +121,8 @@ class Child:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    async def _live(self, write: Callable[[str], None]) -> None:
-        reading = asyncio.create_task(self._read_output(write))
+    async def _live(self, output: int, write: Callable[[str], None]) -> None:
+        reading = asyncio.create_task(_read_lines(output, write))
         waiting = asyncio.create_task(self._read_line())
         try:
             await self._process.wait()
@@ -139,15 +143,23 @@ class Child:
                 if b"ready" in received:
                     self.ready.set()
 
-    async def _read_output(self, write: Callable[[str], None]) -> None:
-        assert self._process.stdout is not None
-        rest = b""
-        while received := await self._process.stdout.read(65536):
+
+async def _read_lines(output: int, write: Callable[[str], None]) -> None:
+    """Pass on the lines of a pipe until it is closed on the other side."""
+    reader = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(output, "rb", buffering=0)
+    )
+    rest = b""
+    try:
+        while received := await reader.read(65536):
             *lines, rest = (rest + received).split(b"\n")
             if len(rest) > _LONGEST_LINE_BYTES:
                 lines.append(rest)
                 rest = b""
             for line in lines:
                 write(line.rstrip(b"\r").decode(errors="replace"))
+    finally:
         if rest:
             write(rest.decode(errors="replace"))
+        transport.close()
