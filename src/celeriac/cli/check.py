@@ -19,27 +19,41 @@ def command(project: Project, no_app: bool, as_json: bool) -> int:
     Exit code 1 if it does not.
     """
     problems = find_problems(project, no_app)
+    errors = [it for it in problems if severity(it) == "error"]
     if as_json:
         print_json(
             {
-                "ok": not problems,
+                "ok": not errors,
                 "problems": [
-                    {"code": it.code, "message": it.message, "at": it.at, "known": it.known, "fix": it.fix}
+                    {
+                        "severity": severity(it),
+                        "code": it.code,
+                        "message": it.message,
+                        "at": it.at,
+                        "known": it.known,
+                        "fix": it.fix,
+                    }
                     for it in problems
                 ],
             }
         )
-    elif problems:
-        for problem in problems:
-            click.echo(str(problem), err=True)
-        click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
-    else:
-        plan = project.plan
-        click.echo(
-            f"{plan.source or plan.app}: holds together "
-            f"({len(plan.queues)} queues, {len(plan.pools)} pools, {len(plan.schedules)} schedules)"
-        )
-    return 1 if problems else 0
+        return 1 if errors else 0
+    for problem in problems:
+        click.echo(f"{severity(problem)}: {problem}", err=True)
+    if errors:
+        click.echo(f"{len(errors)} error{'s' if len(errors) > 1 else ''}", err=True)
+        return 1
+    plan = project.plan
+    click.echo(
+        f"{plan.source or plan.app}: holds together "
+        f"({len(plan.queues)} queues, {len(plan.pools)} pools, {len(plan.schedules)} schedules)"
+    )
+    return 0
+
+
+def severity(problem: CeleriacError) -> str:
+    """Say how bad it is: an app that cannot be imported is always an error."""
+    return problem.severity if isinstance(problem, PlanError) else "error"
 
 
 def find_problems(project: Project, no_app: bool) -> list[CeleriacError]:
@@ -53,7 +67,7 @@ def find_problems(project: Project, no_app: bool) -> list[CeleriacError]:
     if no_app:
         return list(check(plan))
     try:
-        names = set(project.app().tasks)
+        names = set(project.app(with_tasks=True).tasks)
     except CeleriacError as error:
         return [error, *check(plan)]
     return list(check(plan, names))

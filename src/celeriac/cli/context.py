@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from celeriac.errors import AppError
+from celeriac.errors import AppError, CeleriacError
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -67,18 +68,22 @@ class Project:
         plan = read_plan(path, env=self.environment)
         return replace(plan, app=self.app_path) if self.app_path else plan
 
-    def app(self) -> Celery:
-        """Load the Celery app, once, with its tasks.
+    def app(self, *, with_tasks: bool = False) -> Celery:
+        """Load the Celery app, once; with all the modules that define its tasks, if asked.
 
         Raises: AppError if it cannot be found or imported.
         """
-        return self._app
+        with _import_errors_worded():
+            app = self._app
+            if with_tasks:
+                app.loader.import_default_modules()
+                app.finalize(auto=True)
+        return app
 
     @cached_property
     def _app(self) -> Celery:
         from celeriac.app import load_app
 
-        add_folder_to_path(self.plan.folder)
         return load_app(self.plan, self.app_path)
 
     @property
@@ -164,10 +169,18 @@ def pass_project(function: F) -> F:
     return project_options()(wrapped)
 
 
-def add_folder_to_path(folder: Path) -> None:
-    """Let the project's own modules be imported, as `celery` does with the working folder."""
-    import sys
-
-    text = os.fspath(folder.absolute())
-    if text not in sys.path:
-        sys.path.insert(0, text)
+@contextmanager
+def _import_errors_worded() -> Iterator[None]:
+    """Say in one line where the project's own code breaks; anything at all may be raised by it."""
+    try:
+        yield
+    except CeleriacError:
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise AppError(
+            "APP-011",
+            f"importing the app failed: {type(error).__name__}: {error}",
+            at=f"{last.filename}:{last.lineno}",
+            fix="mend the line; `python -c 'import …'` shows the whole traceback",
+        ) from error

@@ -58,7 +58,7 @@ def command(
 
     Exit code 1 if the task failed, or did not end in time.
     """
-    app = project.app()
+    app = project.app(with_tasks=True)
     options = {"queue": queue, "countdown": countdown, "priority": priority}
     given = {name: value for name, value in options.items() if value is not None}
     if wait is not None:

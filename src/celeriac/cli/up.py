@@ -9,7 +9,7 @@ import click
 
 from celeriac.cli.completion import pool_names
 from celeriac.cli.context import Project, pass_project
-from celeriac.errors import PlanError, SuperviseError, redacted
+from celeriac.errors import SuperviseError, redacted
 
 if TYPE_CHECKING:
     from celeriac.plan import Plan, Process
@@ -45,13 +45,14 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     import os
     import sys
 
+    from celeriac.plan import verify
     from celeriac.supervise import Supervisor
     from celeriac.supervise.output import Output, OutputHandler
     from celeriac.supervise.supervisor import Reload
 
     def processes() -> tuple[Process, ...]:
         plan = scaled(project.read_plan(), scale)
-        prove(plan)
+        verify(plan)
         return chosen(plan, only)
 
     plan = project.plan
@@ -97,18 +98,6 @@ def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
     return replace(plan, pools=pools)
 
 
-def prove(plan: Plan) -> None:
-    """Refuse a plan that does not hold together.
-
-    Raises: PlanError with all its problems.
-    """
-    from celeriac.plan import check
-
-    problems = check(plan)
-    if problems:
-        raise PlanError(problems[0].code, problems[0].message, problems=problems)
-
-
 def chosen(plan: Plan, only: Sequence[str]) -> tuple[Process, ...]:
     """Give the processes to run.
 
@@ -148,7 +137,7 @@ def show(plan: Plan, processes: Sequence[Process]) -> None:
     from celeriac.cli.output import print_table
     from celeriac.plan import effective
 
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for process in processes:
         pool = effective(plan.pools[process.pool]) if process.pool else None
         if pool is None:

@@ -31,20 +31,16 @@ def command(project: Project, pool: str, replica: int) -> int:
     It is the real `celery worker`; `celeriac plan` shows its command line. SIGTERM lets it finish what it
     runs.
     """
-    from celeriac.cli.up import unknown_pool
     from celeriac.plan import celery_arguments
 
-    plan = project.plan
-    if pool not in plan.pools:
-        raise unknown_pool(pool, plan, "celeriac worker")
-    arguments = celery_arguments(plan, pool, replica)
+    arguments = celery_arguments(project.plan, pool, replica)
     # Greenlets replace the standard library's blocking calls; what is imported before keeps the old ones.
     from celery import maybe_patch_concurrency
 
     maybe_patch_concurrency(["celery", *arguments])
     app = project.app()
     shorten_logs(app)
-    workers = attend()
+    workers = attend(app)
     app.worker_main(["--quiet", *arguments])
     return int(workers[0].exitcode or 0) if workers else 0
 
@@ -56,7 +52,7 @@ def shorten_logs(app: Celery) -> None:
             app.conf[setting] = form
 
 
-def attend() -> list[Any]:
+def attend(app: Celery) -> list[Any]:
     """Say when the worker is ready, and name what it still runs while it stops.
 
     Returns: a list in which Celery's worker appears once it exists.
@@ -76,6 +72,8 @@ def attend() -> list[Any]:
         say_ready()
 
     def stopping(**_: Any) -> None:
+        # This was the grace. A SIGQUIT from now on means: drop what still runs, and do not wait for it once more.
+        app.conf.worker_soft_shutdown_timeout = 0
         Thread(target=say_what_still_runs, daemon=True, name="last tasks").start()
 
     signals.worker_init.connect(keep, weak=False)
