@@ -287,7 +287,10 @@ class SQLiteBackend(BaseBackend):
 
     def _fail_chord(self, group_id: str, body: Signature, failure: ChordError) -> None:
         emit("backends", "chord.failed", group_id=group_id, error=failure)
-        self.chord_error_from_stack(body, failure)
+        try:
+            raise failure  # Celery takes the traceback of the exception being handled
+        except ChordError:
+            self.chord_error_from_stack(body, failure)
         self._ensure_retryable(self.chords.mark_failed, group_id)
 
     def _joined(self, group_id: str) -> list[Any]:
