@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 from kombu.messaging import Producer
 
 from celeriac.errors import BrokerUnavailable
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _NOT_CARRIED = frozenset(
     {"application_headers", "body_encoding", "delivery_info", "delivery_tag", "user_id"}
 ) | frozenset(inspect.signature(Producer.publish).parameters)
+#: AMQP's reply to a passive declaration of what is not there
+_NOT_FOUND = 404
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
 
 
@@ -79,7 +81,7 @@ class Line:
                         priority=_priority(properties.get("priority")),
                         **{name: value for name, value in properties.items() if name not in _NOT_CARRIED},
                     )
-                except self._recoverable(held):
+                except self.errors:
                     _hang_up(held)
                     if time.monotonic() + pause_s > deadline:
                         raise
@@ -88,25 +90,45 @@ class Line:
                 else:
                     return
 
-    def ensure(self) -> None:
-        """Connect now, so that a broker that is gone is found out before anything is claimed.
+    def has_queue(self, queue: str) -> bool:
+        """Whether a message sent to this queue will be kept; connects, if that is not yet done.
 
-        Raises: the transport's connection error.
+        Raises: one of `errors` if the broker cannot be reached.
         """
         held = self._held.setdefault(os.getpid(), _Held())
         with held.lock:
             try:
-                self._producer(held)
-            except self._recoverable(held):
+                connection = self._producer(held).connection
+                # Of AMQP only: it drops what is sent to a queue that is not there; the others make the queue.
+                if connection.transport.driver_type != "amqp":
+                    return True
+                with connection.channel() as channel:
+                    channel.queue_declare(queue=queue, passive=True)
+            except self.errors as error:
+                if isinstance(error, ChannelError) and error.code == _NOT_FOUND:
+                    return False
                 _hang_up(held)
                 raise
+            return True
 
     @property
     def keeps_once(self) -> bool:
-        """Whether this broker stores at most one message per `celeriac-once` key."""
+        """Whether this broker stores at most one message per `celeriac-once` key: only the embedded one does."""
         held = self._held.setdefault(os.getpid(), _Held())
         with held.lock:
-            return bool(getattr(self._producer(held).connection.transport, "keeps_once", False))
+            return bool(self._producer(held).connection.transport.driver_type == "sqlite")
+
+    @property
+    def errors(self) -> tuple[type[BaseException], ...]:
+        """What `publish` and `has_queue` raise when the broker does not answer as it should."""
+        transport = self._app.connection_for_write().transport
+        return (
+            OperationalError,
+            BrokerUnavailable,
+            OSError,
+            *transport.connection_errors,
+            *transport.channel_errors,
+        )
 
     def close(self) -> None:
         """Hang up; the next publish connects again."""
@@ -128,13 +150,6 @@ class Line:
             )
             held.producer = Producer(connection, auto_declare=False)
         return held.producer
-
-    def _recoverable(self, held: _Held) -> tuple[type[BaseException], ...]:
-        errors: tuple[type[BaseException], ...] = (OperationalError, BrokerUnavailable, OSError)
-        if held.producer is not None:
-            connection = held.producer.connection
-            errors += (*connection.connection_errors, *connection.channel_errors)
-        return errors
 
 
 def _connection(app: Celery) -> Connection:

@@ -67,6 +67,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     ids: these letters; an empty tuple means none at all.
     task: a glob over task names, with * and ?.
     died_before, died_after: epoch seconds.
+    replay_of: the letter whose replay died again.
     """
 
     ids: tuple[str, ...] | None = None
@@ -76,6 +77,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
     states: tuple[State, ...] | None = None
     died_before: float | None = None
     died_after: float | None = None
+    replay_of: str | None = None
 
 
 class LetterCount(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,6 +28,8 @@ def condition(wanted: LetterFilter, dialect: str) -> ColumnElement[bool]:
         found.append(letters.c.died_at < wanted.died_before)
     if wanted.died_after is not None:
         found.append(letters.c.died_at >= wanted.died_after)
+    if wanted.replay_of is not None:
+        found.append(letters.c.replay_of == wanted.replay_of)
     return and_(*found)
 
 

@@ -42,24 +42,26 @@ def _version(connection: Connection) -> str | None:
 
 
 def _run_migrations(connection: Connection) -> None:
-    # Imported here: alembic costs 100 ms, and every start but the first has nothing to migrate.
-    from alembic import command  # noqa: PLC0415
-    from alembic.config import Config  # noqa: PLC0415
-    from alembic.util import CommandError  # noqa: PLC0415
+    with _hushed(logging.getLogger("alembic")):
+        # Imported here: alembic costs 100 ms, and every start but the first has nothing to migrate.
+        from alembic import command  # noqa: PLC0415
+        from alembic.config import Config  # noqa: PLC0415
+        from alembic.util import CommandError  # noqa: PLC0415
 
-    config = Config(attributes={"connection": connection})
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-    try:
-        with _hushed(logging.getLogger("alembic")):
+        config = Config(attributes={"connection": connection})
+        config.set_main_option(
+            "script_location", str(Path(__file__).parent / "migrations").replace("%", "%%")
+        )
+        try:
             command.upgrade(config, "head")
-    except CommandError as error:
-        raise RecordsError(
-            "RECORD-006",
-            f"the records have a schema that this Celeriac does not know ({error}).",
-            at=str(connection.engine.url),
-            known=[HEAD],
-            fix="upgrade Celeriac in this environment; the records were left as they were",
-        ) from error
+        except CommandError as error:
+            raise RecordsError(
+                "RECORD-006",
+                f"the records have a schema that this Celeriac does not know ({error}).",
+                at=str(connection.engine.url),
+                known=[HEAD],
+                fix="upgrade Celeriac in this environment; the records were left as they were",
+            ) from error
 
 
 @contextmanager
