@@ -1,4 +1,7 @@
-"""The words of the plan's types: the promise of each struct and what its docstring says of each field."""
+"""The words of the plan's types: the promise of each struct, and what its docstring says of each field.
+
+Docstrings speak of Python's None; the words here speak of the file, where a key is left out or has a word for it.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import re
 
 import msgspec
 
-from celeriac.plan.kinds import fields_of
+from celeriac.plan.kinds import Kind, fields_of
 
 _FIELD = re.compile(r"([a-z_]+): (.*)")
 
@@ -35,7 +38,16 @@ def docs_of(struct: type[msgspec.Struct]) -> Docs:
             current = []
         else:
             current.append(line.strip())
-    return Docs(_joined(promise), {name: _joined(lines) for name, lines in fields.items()})
+    return Docs(
+        _joined(promise),
+        {name: _of_the_file(_joined(lines), known[name].kind) for name, lines in fields.items()},
+    )
+
+
+def _of_the_file(text: str, kind: Kind) -> str:
+    said = f'"{kind.none_word}":' if kind.none_word else "left out:"
+    text = text.replace("None:", said)
+    return text[0].upper() + text[1:]
 
 
 def _joined(lines: list[str]) -> str:

@@ -16,9 +16,9 @@ from celeriac.plan.lines import extent, locate
 from celeriac.plan.places import HEAD, FilePlaces, Layout, layout_of, shown
 from celeriac.plan.report import PlanPath, Report, clipped
 
-#: a plan of a hundred pools is a tenth of this; reading this much takes well under a second
-_LARGEST_BYTES = 256 * 1024
-_DEEPEST = 32
+#: a plan of a hundred pools is a fifth of this; the worst text of this size is refused well within a second
+_LARGEST_BYTES = 128 * 1024
+_DEEPEST = 16
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 _SECTIONS = ("queues", "pools", "tasks", "schedules", "letters")
 

@@ -78,7 +78,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When and how a failed task is tried again.
 
-    limit: retries after the first run; None: without limit.
+    limit: retries after the first run; None: as many as it takes.
     backoff: the first ceiling; doubled with every retry up to `cap`.
     cap: the highest ceiling.
     jitter: True draws the delay evenly from 0 to the ceiling ("full jitter"), False waits the ceiling.
@@ -135,7 +135,7 @@ class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     queue: where they wait for the recorder; never a work queue.
     after: deliveries that ended with the worker's death before a task is set aside as poison.
-    keep: how long a settled (replayed or discarded) letter stays in the records; None: forever.
+    keep: how long a settled (replayed or discarded) letter stays in the records; None: it is never deleted.
     """
 
     queue: str = "celeriac.dead"

@@ -13,7 +13,7 @@ from celeriac.plan.check import report_contradictions
 from celeriac.plan.document import Document, open_document
 from celeriac.plan.model import Plan
 from celeriac.plan.places import shown
-from celeriac.plan.report import Report, shortened, write_or
+from celeriac.plan.report import Report, clipped, write_or
 from celeriac.plan.shape import Shape
 from celeriac.plan.variables import FromEnvironment, fill_in
 
@@ -53,11 +53,10 @@ def read_plan(
     document, outline = open_document(_file(path))
     environment = env or variables.get("CELERIAC_ENV") or None
     overrides = {key: name for key, name in _OVERRIDES.items() if variables.get(name)}
-    written = {key: each for key, each in _laid_over(document, environment).items() if key not in overrides}
-
     report = Report(document.places(environment))
     report.take(outline)
-    values = fill_in(written, variables, (), report)
+    written = _laid_over(document, environment, report)
+    values = fill_in({key: written[key] for key in written if key not in overrides}, variables, (), report)
     values.update({key: FromEnvironment(variables[name], f"${{{name}}}") for key, name in overrides.items()})
     fields = Shape(report).plan(values)
     folder = document.source.parent
@@ -69,7 +68,7 @@ def read_plan(
 
 
 def _file(path: str | Path | None) -> Path:
-    if path is not None and not Path(path).is_dir():
+    if path is not None and not _is_folder(Path(path)):
         return Path(path).absolute()
     found = find_plan(path)
     if found is None:
@@ -83,6 +82,13 @@ def _file(path: str | Path | None) -> Path:
     return found
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def _holds_plan(file: Path) -> bool:
     try:
         if not file.is_file():
@@ -92,18 +98,20 @@ def _holds_plan(file: Path) -> bool:
         return False
 
 
-def _laid_over(document: Document, environment: str | None) -> dict[str, Any]:
+def _laid_over(document: Document, environment: str | None, report: Report) -> dict[str, Any]:
     if environment is None:
-        return dict(document.values)
+        return document.values
     overlay = document.environments.get(environment)
     if overlay is None:
-        raise PlanError(
+        name = clipped(environment)
+        report.add(
+            ("environments", environment),
             "PLAN-016",
-            f'the plan has no environment "{environment}".',
-            at=shown(document.source),
-            known=shortened(document.environments),
-            fix=write_or(environment, document.environments, f"add [environments.{environment}]"),
+            f'the plan has no environment "{name}".',
+            known=document.environments,
+            fix=write_or(environment, document.environments, f"add [environments.{name}]"),
         )
+        return document.values
     return _merged(document.values, overlay)
 
 

@@ -20,6 +20,8 @@ class _Bad:
 
 
 _BAD = _Bad()
+#: what a signed 64 bit integer holds; bigger ones are beyond most of what reads a message
+_BIGGEST = 2**63
 _PLACEHOLDERS = {"text": "", "list": (), "number": 1}
 
 
@@ -84,7 +86,7 @@ class Shape:
             case "table":
                 return self._table(kind, value, path)
             case "any":
-                return _plain(value)
+                return self._anything(value, path)
 
     def _text(self, kind: Kind, value: Any, path: PlanPath) -> Any:
         # A NUL or a line break ends a C string, a log line or a header somewhere down the road.
@@ -156,6 +158,20 @@ class Shape:
                 read[name] = entry
         return read
 
+    def _anything(self, value: Any, path: PlanPath) -> Any:
+        """Take any value of a file, as plain lists, dicts and texts; a value in Python is the sender's business."""
+        if self._typed:
+            return value
+        if isinstance(value, FromEnvironment):
+            return str(value)
+        if isinstance(value, list):
+            return [self._anything(each, (*path, at)) for at, each in enumerate(value)]
+        if isinstance(value, dict):
+            return {key: self._anything(each, (*path, key)) for key, each in value.items()}
+        if isinstance(value, int) and abs(value) >= _BIGGEST:
+            return self._wrong(Kind(base="number", low=-_BIGGEST, high=_BIGGEST - 1), value, path)
+        return value
+
     def _table(self, kind: Kind, value: Any, path: PlanPath) -> Any:
         struct = kind.struct
         values = value
@@ -192,17 +208,6 @@ class Shape:
         )
 
 
-def _plain(value: Any) -> Any:
-    """Give free values as plain lists, dicts and texts."""
-    if isinstance(value, FromEnvironment):
-        return str(value)
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value
-
-
 def _owner(path: PlanPath) -> str:
     if not path:
         return "a plan"
@@ -218,7 +223,7 @@ def _bound(kind: Kind, size: float | None) -> str:
         return f'"{say_duration(timedelta(seconds=size or 0))}"'
     if kind.base == "size":
         return f'"{say_size(int(size or 0))}"'
-    return f"{size or 0:.0f}"
+    return str(int(size or 0)) if abs(size or 0) < _BIGGEST else "a number too big"
 
 
 def _said(value: Any) -> str:
@@ -234,6 +239,6 @@ def _said(value: Any) -> str:
 
 
 def _number_or_type(value: Any) -> str:
-    if isinstance(value, float) or (isinstance(value, int) and abs(value) < 10**18):
+    if isinstance(value, float) or (isinstance(value, int) and abs(value) < _BIGGEST):
         return str(value)
     return "a number too big" if isinstance(value, int) else f"a {type(value).__name__}"

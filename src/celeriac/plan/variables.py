@@ -9,7 +9,10 @@ from typing import Any
 from celeriac.plan.report import PlanPath, Report, clipped
 
 #: `$${` writes a plain `${`; a default runs to the next closing brace
-_REFERENCE = re.compile(r"\$\$\{|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{")
+# An unclosed one is matched to its end as well: searching on inside it would make long texts slow.
+_REFERENCE = re.compile(
+    r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*+)(?::-(?P<default>[^}]*+))?(?P<end>\})?)?"
+)
 
 
 class FromEnvironment(str):
@@ -55,7 +58,7 @@ def _filled_text(text: str, environ: Mapping[str, str], path: PlanPath, report: 
         if found[0] == "$${":
             return "${"
         name, default = found["name"], found["default"]
-        if name is None:
+        if name is None or found["end"] is None:
             malformed.append(found.start())
             return found[0]
         value = environ.get(name)

@@ -15,7 +15,7 @@ _APP = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?\Z")
 
 def judge(plan: Plan, report: Report) -> None:
     """Report names that a broker, a command line or a host name could not carry."""
-    _judge_name(report, ("name",), "name", plan.name)
+    _judge_name(report, ("name",), "plan", plan.name)
     for section in ("queues", "pools", "schedules"):
         for name in getattr(plan, section):
             _judge_name(report, (section, name), section.removesuffix("s"), name)

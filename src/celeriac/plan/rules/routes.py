@@ -31,6 +31,11 @@ def is_declared(plan: Plan, report: Report, queue: str) -> bool:
     )
 
 
+def own_tasks(task_names: Collection[str]) -> list[str]:
+    """List the tasks of the project: Celery's own are nothing a plan would name."""
+    return sorted(name for name in task_names if not name.startswith("celery."))
+
+
 def _section_is_lost(plan: Plan, report: Report, section: str) -> bool:
     return report.is_spoiled((section,)) and not getattr(plan, section) and not report.spoiled_names(section)
 
@@ -78,7 +83,6 @@ def _judge_readers(plan: Plan, report: Report) -> None:
                 "PLAN-022",
                 f'queue "{clipped(name)}" is read by no pool: what is sent there waits for ever.',
                 fix=f'add "{clipped(name)}" to the queues of a pool, or remove [queues.{clipped(name)}]',
-                needs=[("pools",)] if not plan.pools else (),
             )
 
 
@@ -112,6 +116,6 @@ def _judge_glob(report: Report, glob: str, task_names: Collection[str]) -> None:
         ("tasks", glob),
         "PLAN-024",
         f'"{clipped(glob)}" {what}.',
-        known=sorted(task_names),
+        known=own_tasks(task_names),
         fix=write_or(glob, task_names, "import the module that defines it, or remove this policy"),
     )

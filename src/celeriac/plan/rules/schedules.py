@@ -7,7 +7,7 @@ from collections.abc import Collection
 from celeriac.plan.cron import fault_of
 from celeriac.plan.model import Plan, Schedule
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
-from celeriac.plan.rules.routes import is_declared
+from celeriac.plan.rules.routes import is_declared, own_tasks
 
 
 def judge(plan: Plan, report: Report, task_names: Collection[str] | None) -> None:
@@ -51,7 +51,7 @@ def _judge_task(
 ) -> None:
     known = task_names is None or schedule.task in task_names
     if not schedule.task or not known:
-        names = sorted(task_names or ())
+        names = own_tasks(task_names or ())
         report.add(
             (*path, "task"),
             "PLAN-052",
