@@ -69,7 +69,8 @@ def celery_line(plan: Plan, process: Process) -> str | None:
 
     if process.pool is None or process.replica is None:
         return None
-    return shlex.join(["celery", *celery_arguments(plan, process.pool, process.replica)])
+    named = ("-A", plan.app) if plan.app else ()
+    return shlex.join(["celery", *named, *celery_arguments(plan, process.pool, process.replica)])
 
 
 def show(plan: Plan, processes: tuple[Process, ...]) -> None:

@@ -16,7 +16,7 @@ from celeriac.errors import SuperviseError
 if TYPE_CHECKING:
     from celery import Celery
 
-_FOREVER = -1.0
+_FOREVER = float("inf")
 
 
 @click.command()

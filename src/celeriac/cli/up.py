@@ -47,6 +47,7 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
 
     from celeriac.plan import verify
     from celeriac.supervise import Supervisor
+    from celeriac.supervise.instance import Instance
     from celeriac.supervise.output import Output, OutputHandler
     from celeriac.supervise.supervisor import Reload
 
@@ -62,20 +63,21 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     logger.addHandler(OutputHandler(output))
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    show(plan, wanted)
 
-    async def supervise() -> int:
+    async def supervise(instance: Instance) -> int:
         return await Supervisor(
             wanted,
             folder=plan.folder,
-            state_folder=plan.state_folder,
+            instance=instance,
             output=output,
             broker=plan.broker,
             environ={**os.environ, **project.child_environ, "PYTHONUNBUFFERED": "1"},
             reload=Reload(plan=plan.source, processes=processes) if reload else None,
         ).run()
 
-    return asyncio.run(supervise())
+    with Instance(plan.state_folder) as instance:
+        show(plan, wanted)
+        return asyncio.run(supervise(instance))
 
 
 def scaled(plan: Plan, scale: Sequence[str]) -> Plan:

@@ -40,6 +40,7 @@ def command(project: Project, pool: str, replica: int) -> int:
     maybe_patch_concurrency(["celery", *arguments])
     app = project.app()
     shorten_logs(app)
+    say_root_once()
     workers = attend(app)
     app.worker_main(["--quiet", *arguments])
     return int(workers[0].exitcode or 0) if workers else 0
@@ -48,8 +49,28 @@ def command(project: Project, pool: str, replica: int) -> int:
 def shorten_logs(app: Celery) -> None:
     """Log one short line per event, where the app does not say itself how it wants to log."""
     for setting, form in (("worker_log_format", _LOG_FORMAT), ("worker_task_log_format", _TASK_LOG_FORMAT)):
-        if not app.conf.is_overridden(setting):
+        if not app.conf.value_set_for(setting):
             app.conf[setting] = form
+
+
+def say_root_once() -> None:
+    """Say in one line what Celery says in six, for every worker, where it runs as root."""
+    import os
+    import warnings
+
+    from celery import signals
+    from celery.exceptions import SecurityWarning
+
+    from celeriac.events import emit
+
+    def say(**_: Any) -> None:
+        emit("worker", "worker.is_root")
+
+    warnings.filterwarnings(
+        "ignore", message="You're running the worker with superuser", category=SecurityWarning
+    )
+    if os.geteuid() == 0:
+        signals.worker_ready.connect(say, weak=False)
 
 
 def attend(app: Celery) -> list[Any]:

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import msgspec
+from msgspec.structs import replace
 
 from celeriac.plan import Plan
 from celeriac.records import LetterFilter, Records
 from celeriac.transports.view import BrokerView, ConsumerState, open_view
+
+#: ends the name of the queue by which one worker receives remote control
+_MAILBOX = ".celery.pidbox"
 
 
 class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +60,8 @@ def queues(plan: Plan) -> list[QueueReport]:
     letters = _letters(plan)
     reports = []
     for name in dict.fromkeys([*plan.queues, plan.letters.queue, *sorted(found)]):
+        if is_internal(name):
+            continue
         state, declared = found.get(name), plan.queues.get(name)
         max_wait_s = declared.max_wait.total_seconds() if declared and declared.max_wait else None
         bounds = [each.max_length for each in (declared, state) if each and each.max_length is not None]
@@ -86,7 +92,23 @@ def queues(plan: Plan) -> list[QueueReport]:
 def consumers(plan: Plan) -> list[ConsumerState]:
     """Give the live consumers of the plan's broker, by name."""
     with viewing(plan) as view:
-        return sorted(view.consumers(), key=lambda it: (it.name, it.pid))
+        return sorted((called(it) for it in view.consumers()), key=lambda it: (it.name, it.pid))
+
+
+def called(consumer: ConsumerState) -> ConsumerState:
+    """Give the consumer under its worker's name, which its mailbox tells, and without that mailbox."""
+    mailboxes = [queue for queue in consumer.queues if is_internal(queue)]
+    names = [queue.removesuffix(_MAILBOX) for queue in mailboxes if queue.endswith(_MAILBOX)]
+    return replace(
+        consumer,
+        name=names[0] if names else consumer.name,
+        queues=tuple(queue for queue in consumer.queues if queue not in mailboxes),
+    )
+
+
+def is_internal(queue: str) -> bool:
+    """Say whether a queue is one of Celery's own, for remote control and events."""
+    return queue.endswith(_MAILBOX) or queue.startswith("celeryev.")
 
 
 def _letters(plan: Plan) -> Counter[str]:

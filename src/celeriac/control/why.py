@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
-from celeriac.control.broker import viewing
+from celeriac.control.broker import called, viewing
 from celeriac.plan import Plan
 from celeriac.records import Letter, LetterFilter, Records
 from celeriac.transports.view import Whereabouts
@@ -56,6 +57,8 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
     """
     with viewing(plan) as view:
         where = view.find(task_id)
+        if where is not None and where.consumer is not None:
+            where = replace(where, consumer=called(where.consumer))
         readers = {state.name: state.consumers for state in view.queues()}
     outcome = _outcome(app, task_id)
     with closing(Records(plan.state, plan.folder)) as records:

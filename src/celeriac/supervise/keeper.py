@@ -134,7 +134,8 @@ class Keeper:
 
     async def _start(self) -> Child | None:
         def write(line: str) -> None:
-            self._output.write(self.process.name, line)
+            if line:
+                self._output.write(self.process.name, line)
 
         try:
             return await Child.start(

@@ -25,6 +25,8 @@ DRAIN_ORDER = ("beat", "worker", "recorder")
 
 FINISHED, FORCED = 0, 1
 
+_STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reload:
@@ -42,7 +44,8 @@ class Reload:
 class Supervisor:
     """One run of `celeriac up`.
 
-    folder: where the processes work, and watched for edits; state_folder: its `.celeriac/`.
+    folder: where the processes work, and watched for edits.
+    instance: held while this runs; what runs is published there.
     environ: what every process finds in its environment.
     """
 
@@ -51,7 +54,7 @@ class Supervisor:
         processes: Sequence[Process],
         *,
         folder: Path,
-        state_folder: Path,
+        instance: Instance,
         output: Output,
         broker: str = "",
         environ: Mapping[str, str] | None = None,
@@ -59,14 +62,13 @@ class Supervisor:
     ) -> None:
         self._processes = tuple(processes)
         self._folder = folder
-        self._state_folder = state_folder
+        self._instance = instance
         self._output = output
         self._broker = redacted(broker)
         self._environ = dict(os.environ if environ is None else environ)
         self._reload = reload
         self._since = time.time()
         self._keepers: list[Keeper] = []
-        self._instance: Instance | None = None
         self._stopping = asyncio.Event()
         self._forced = False
         self._announcing: asyncio.Task[None] | None = None
@@ -75,28 +77,26 @@ class Supervisor:
         """Run until SIGINT, SIGTERM or SIGHUP; a second one kills what still runs.
 
         Returns: FINISHED if every process ended by itself when asked, FORCED if one had to be killed.
-        Raises: SuperviseError UP-001 if a supervisor of this folder runs already.
         """
-        with Instance(self._state_folder) as self._instance:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                loop.add_signal_handler(number, self.stop)
-            try:
-                self._start(self._processes)
-                following = None
-                if self._reload is not None:
-                    following = asyncio.create_task(self._follow_edits(self._reload))
-                await self._stopping.wait()
-                if following is not None:
-                    following.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await following
-                return await self._finish()
-            finally:
-                for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                    loop.remove_signal_handler(number)
-                for keeper in self._keepers:
-                    keeper.kill()
+        loop = asyncio.get_running_loop()
+        for number in _STOPPED_BY:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            self._start(self._processes)
+            following = None
+            if self._reload is not None:
+                following = asyncio.create_task(self._follow_edits(self._reload))
+            await self._stopping.wait()
+            if following is not None:
+                following.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await following
+            return await self._finish()
+        finally:
+            for number in _STOPPED_BY:
+                loop.remove_signal_handler(number)
+            for keeper in self._keepers:
+                keeper.kill()
 
     def stop(self) -> None:
         """Drain; called again: kill what still runs."""
@@ -133,11 +133,10 @@ class Supervisor:
         self._announcing = asyncio.create_task(self._say_when_ready())
 
     def _publish(self) -> None:
-        if self._instance is not None:
-            states = tuple(keeper.state for keeper in self._keepers)
-            self._instance.publish(
-                UpState(pid=os.getpid(), since=self._since, broker=self._broker, processes=states)
-            )
+        states = tuple(keeper.state for keeper in self._keepers)
+        self._instance.publish(
+            UpState(pid=os.getpid(), since=self._since, broker=self._broker, processes=states)
+        )
 
     async def _say_when_ready(self) -> None:
         started = time.monotonic()

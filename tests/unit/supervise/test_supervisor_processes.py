@@ -20,6 +20,7 @@ from pathlib import Path
 from celeriac.errors import PlanError
 from celeriac.plan import Process
 from celeriac.supervise import Supervisor
+from celeriac.supervise.instance import Instance
 from celeriac.supervise.output import Output, OutputHandler
 from celeriac.supervise.supervisor import Reload
 
@@ -41,9 +42,10 @@ async def main():
     logger.addHandler(OutputHandler(output))
     logger.setLevel(logging.INFO)
     reload = Reload(plan=here / "processes.json", processes=processes) if "--reload" in sys.argv else None
-    return await Supervisor(
-        processes(), folder=here, state_folder=here / ".celeriac", output=output, reload=reload
-    ).run()
+    with Instance(here / ".celeriac") as instance:
+        return await Supervisor(
+            processes(), folder=here, instance=instance, output=output, reload=reload
+        ).run()
 
 sys.exit(asyncio.run(main()))
 """
