@@ -15,7 +15,7 @@ from celeriac.errors import ResultsError
     [
         ("sqlite:///.celeriac/results.db", ".celeriac/results.db"),
         ("sqlite:////var/lib/shop/results.db", "/var/lib/shop/results.db"),
-        ("sqlite:///a%20b.db", "a b.db"),
+        ("sqlite:///100% #1/a%20b.db", "100% #1/a%20b.db"),
     ],
 )
 def test_three_slashes_are_relative_and_four_absolute(url: str, path: str) -> None:

@@ -15,13 +15,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from celeriac.backends.sqlite.refusals import coded, explained, unusable
 from celeriac.backends.sqlite.schema import prepare
 from celeriac.errors import ResultsError, ResultsUnavailable, redacted
 
 LOCK_PATIENCE_S = 10.0
+_SCHEME = "sqlite:///"
 
 # A forked child may neither use nor close its parent's connection, so it keeps it, untouched, for good.
 _inherited: list[sqlite3.Connection] = []
@@ -30,11 +30,11 @@ _inherited: list[sqlite3.Connection] = []
 def path_of(url: str) -> Path:
     """Read the file out of `sqlite:///relative.db` or `sqlite:////absolute.db`.
 
+    The path is taken as it is written; nothing in it is unquoted.
     Raises: ResultsError RESULT-009.
     """
-    parts = urlsplit(url)
-    file = unquote(parts.path[1:])
-    if parts.scheme != "sqlite" or parts.netloc or parts.query or parts.fragment or not file or file == "/":
+    file = url.removeprefix(_SCHEME)
+    if file == url or "?" in file or not file.strip("/"):
         raise ResultsError(
             "RESULT-009",
             f'"{redacted(url)}" does not name a results file.',
