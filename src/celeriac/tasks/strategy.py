@@ -23,6 +23,10 @@ def default(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
         message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **more: Any
     ) -> Any:
         check(message)
+        if getattr(message.channel, "settles_anywhere", False):
+            # Celery leaves acks to its loop's next turn, for channels that only one thread may use. Settled at once,
+            # a message makes room for the next one in the same turn.
+            ack, reject = message.ack_log_error, message.reject_log_error
         return handle(message, body, ack, reject, callbacks, **more)
 
     return task_message_handler

@@ -23,9 +23,11 @@ if TYPE_CHECKING:
 class Channel(virtual.Channel):
     """One channel; channels of a connection share its file and its lease.
 
-    Beyond AMQP it has `mark_started(delivery_tag)`: this message is being run now (see docs/design/0001).
+    Beyond AMQP it has `mark_started(delivery_tag)`: this message is being run now (see docs/design/0001); and
+    `settles_anywhere`: any thread may ack and reject, at any time.
     """
 
+    settles_anywhere = True
     QoS = Holding
     supports_fanout = True
     supports_batch_publish = True
