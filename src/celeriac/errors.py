@@ -86,6 +86,14 @@ class SuperviseError(CeleriacError):
     """`celeriac up`, or a command, cannot do what was asked."""
 
 
+class AlreadyRunning(SuperviseError):
+    """Another `celeriac up` runs in this project's folder."""
+
+
+class CommandError(SuperviseError):
+    """The command line asks for what is not there, or cannot be read; nothing was done."""
+
+
 class BrokerError(CeleriacError):
     """The embedded broker refuses or cannot work."""
 

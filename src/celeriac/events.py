@@ -72,7 +72,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "process.killed": (logging.ERROR, "{name} did not stop and is killed; its tasks go back to their queues"),
     "worker.finishing": (logging.INFO, "stopping; still at work on {count}: {tasks}"),
     "worker.is_root": (logging.WARNING, "runs as root; give it a user of its own in production"),
-    "up.ready": (logging.INFO, "ready: {count} processes in {seconds}s"),
+    "up.ready": (logging.INFO, "ready: {count} running after {seconds}s"),
     "up.stopping": (logging.INFO, "stopping; running tasks may finish (Ctrl-C again kills them)"),
     "up.forced": (logging.WARNING, "killing everything that still runs; tasks go back to their queues"),
     "up.stopped": (logging.INFO, "stopped {how}"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from celeriac.errors import AppError, CeleriacError
+from celeriac.errors import AppError, CeleriacError, CommandError
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -46,7 +46,7 @@ class Project:
     def read_plan(self) -> Plan:
         """Read the plan anew; without a file, take the defaults around the app that `-A` names.
 
-        Raises: PlanError with all problems; AppError if there is neither a plan nor an app.
+        Raises: PlanError with all problems; CommandError if there is neither a plan nor an app.
         """
         from msgspec.structs import replace
 
@@ -55,8 +55,8 @@ class Project:
         path = self.plan_file
         if path is None:
             if self.app_path is None:
-                raise AppError(
-                    "APP-010",
+                raise CommandError(
+                    "UP-013",
                     "there is no plan here and no Celery app was named",
                     at=str(Path.cwd()),
                     known=["celeriac.toml", "[tool.celeriac] in pyproject.toml", "-A package.module"],

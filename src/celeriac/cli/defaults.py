@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from celeriac.plan import Plan, Pool, Queue
 from celeriac.tasks.runtime import Runtime
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 #: the one pool, as in `celeriac worker default`
 POOL = "default"
@@ -26,13 +31,24 @@ def plan_around(app_path: str, folder: Path) -> Plan:
     runtime = getattr(app, "celeriac", None)
     if isinstance(runtime, Runtime) and runtime.plan.pools:
         return replace(runtime.plan, app=app_path)
-    letters = bare.letters.queue
-    names = [name for name in app.amqp.queues if name != letters]
+    names = tuple(dict.fromkeys(_queues(app)))
     return replace(
         bare,
         name=app.main or app_path.partition(".")[0].partition(":")[0],
         broker=app.conf.broker_url or bare.broker,
         results=app.conf.result_backend or bare.results,
         queues={name: Queue() for name in names},
-        pools={POOL: Pool(queues=tuple(names))},
+        pools={POOL: Pool(queues=names)},
     )
+
+
+def _queues(app: Celery) -> Iterator[str]:
+    """Name the queues the app sends to: those it declares, and those its routes and its tasks say."""
+    yield from app.amqp.queues
+    routes = [each for each in app.conf.task_routes or () if isinstance(each, dict)]
+    said = [
+        route.get("queue") if isinstance(route, dict) else route for it in routes for route in it.values()
+    ]
+    app.loader.import_default_modules()
+    said += [getattr(task, "queue", None) for task in app.tasks.values()]
+    yield from (name for name in said if isinstance(name, str))

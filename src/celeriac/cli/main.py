@@ -15,7 +15,7 @@ import click
 
 from celeriac import __version__
 from celeriac.cli.context import project_options
-from celeriac.errors import CeleriacError, PlanError
+from celeriac.errors import AlreadyRunning, CeleriacError, CommandError, PlanError
 
 #: command → its line in `celeriac --help`; the file is the module of that name in this folder
 COMMANDS: dict[str, str] = {
@@ -34,7 +34,6 @@ COMMANDS: dict[str, str] = {
 }
 
 FAILED, USAGE, ALREADY_RUNNING, INTERRUPTED = 1, 2, 3, 130
-_EXIT_CODES = {"UP-001": ALREADY_RUNNING}
 
 
 class LazyGroup(click.Group):
@@ -89,12 +88,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except CeleriacError as error:
         click.secho(str(error), err=True, fg="red" if sys.stderr.isatty() else None)
-        return _EXIT_CODES.get(error.code, USAGE if isinstance(error, PlanError) else FAILED)
+        return exit_code(error)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone; whatever is still buffered has nowhere to go.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return outcome if isinstance(outcome, int) else 0
+
+
+def exit_code(error: CeleriacError) -> int:
+    """Say with which code an expected error ends the command."""
+    if isinstance(error, AlreadyRunning):
+        return ALREADY_RUNNING
+    return USAGE if isinstance(error, PlanError | CommandError) else FAILED
 
 
 def main() -> NoReturn:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from celeriac.units import say_duration
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -18,11 +20,20 @@ def json_option(function: F) -> F:
 
 
 def print_json(document: Any) -> None:
-    """Print structs, dataclasses and plain values as one indented JSON document."""
+    """Print structs and plain values as one indented JSON document; durations as the plan writes them."""
     import msgspec
 
-    encoded = msgspec.json.encode(document, enc_hook=str)
+    plain = _plain(msgspec.to_builtins(document, builtin_types=(timedelta,), enc_hook=str))
+    encoded = msgspec.json.encode(plain)
     click.echo(msgspec.json.format(encoded, indent=2).decode())
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, timedelta):
+        return say_duration(value)
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -11,7 +11,7 @@ import click
 from celeriac.cli.completion import queue_names, task_names
 from celeriac.cli.context import Project, pass_project
 from celeriac.cli.output import json_option, nearest, print_json
-from celeriac.errors import SuperviseError
+from celeriac.errors import CommandError
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -81,13 +81,13 @@ def value(text: str) -> Any:
 def read_kwargs(pairs: Sequence[str]) -> dict[str, Any]:
     """Read `name=value` pairs.
 
-    Raises: SuperviseError UP-020 if one has no name.
+    Raises: CommandError UP-020 if one has no name.
     """
     read = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.isidentifier():
-            raise SuperviseError(
+            raise CommandError(
                 "UP-020", f'"{pair}" is not a keyword argument', at="--kwarg", fix="write --kwarg name=value"
             )
         read[name] = value(text)
@@ -105,13 +105,13 @@ def send(
 ) -> Any:
     """Send the task.
 
-    Raises: SuperviseError UP-021 if the app does not know it, UP-022 if it does not take these arguments.
+    Raises: CommandError UP-021 if the app does not know it, UP-022 if it does not take these arguments.
     """
     known = app.tasks.get(task)
     if known is None and not unchecked:
         own = sorted(name for name in app.tasks if not name.startswith("celery."))
         close = nearest(task, own)
-        raise SuperviseError(
+        raise CommandError(
             "UP-021",
             f'there is no task "{task}"',
             known=own,
@@ -124,7 +124,7 @@ def send(
     try:
         return known.apply_async(args, kwargs, **options)
     except TypeError as error:
-        raise SuperviseError(
+        raise CommandError(
             "UP-022", f"{task} does not take these arguments: {error}", fix="see the task's signature"
         ) from error
 
@@ -132,11 +132,11 @@ def send(
 def require_result(app: Celery, task: str) -> None:
     """Refuse to wait for a result that will not be kept.
 
-    Raises: SuperviseError UP-023.
+    Raises: CommandError UP-023.
     """
     known = app.tasks.get(task)
     if known is not None and known.ignore_result:
-        raise SuperviseError(
+        raise CommandError(
             "UP-023",
             f"{task} keeps no result to wait for",
             fix="leave --wait out, or set ignore_result=False on the task",

@@ -9,7 +9,7 @@ import click
 
 from celeriac.cli.completion import pool_names
 from celeriac.cli.context import Project, pass_project
-from celeriac.errors import SuperviseError, redacted
+from celeriac.errors import CommandError, redacted
 
 if TYPE_CHECKING:
     from celeriac.plan import Plan, Process
@@ -83,7 +83,7 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
 def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
     """Lay `--scale pool=N` over the plan's replicas.
 
-    Raises: SuperviseError UP-010 if a value cannot be read, UP-011 if there is no such pool.
+    Raises: CommandError UP-010 if a value cannot be read, UP-011 if there is no such pool.
     """
     from msgspec.structs import replace
 
@@ -91,7 +91,7 @@ def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
     for text in scale:
         name, _, count = text.partition("=")
         if not count.isdecimal() or int(count) > 1000:
-            raise SuperviseError(
+            raise CommandError(
                 "UP-010", f'"{text}" is not a scale', at="--scale", fix="write POOL=N, like --scale web=3"
             )
         if name not in pools:
@@ -103,7 +103,7 @@ def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
 def chosen(plan: Plan, only: Sequence[str]) -> tuple[Process, ...]:
     """Give the processes to run.
 
-    Raises: SuperviseError UP-011 if `only` names what is not in the plan, UP-012 if nothing is left to run.
+    Raises: CommandError UP-011 if `only` names what is not in the plan, UP-012 if nothing is left to run.
     """
     from celeriac.plan import topology
 
@@ -115,17 +115,17 @@ def chosen(plan: Plan, only: Sequence[str]) -> tuple[Process, ...]:
                 raise unknown_pool(name, plan, "--only", others=sorted(names - set(plan.pools)))
         processes = tuple(process for process in processes if (process.pool or process.kind) in only)
     if not processes:
-        raise SuperviseError("UP-012", "there is nothing to run", fix="declare a pool, or scale one above 0")
+        raise CommandError("UP-012", "there is nothing to run", fix="declare a pool, or scale one above 0")
     return processes
 
 
-def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> SuperviseError:
+def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> CommandError:
     """Word that there is no such pool."""
     from celeriac.cli.output import nearest
 
     known = [*plan.pools, *others]
     close = nearest(name, known)
-    return SuperviseError(
+    return CommandError(
         "UP-011",
         f'there is no pool "{name}"',
         at=at,

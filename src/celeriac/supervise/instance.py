@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from celeriac.control.processes import LOCK, STATE, UpState
-from celeriac.errors import SuperviseError
+from celeriac.errors import AlreadyRunning, SuperviseError
 
 
 class Instance:
@@ -27,7 +27,7 @@ class Instance:
     def __enter__(self) -> Self:
         """Take the lock.
 
-        Raises: SuperviseError UP-001 if another supervisor holds it, UP-002 if the folder cannot be written.
+        Raises: AlreadyRunning if another supervisor holds it, SuperviseError if the folder cannot be written.
         """
         lock = self._folder / LOCK
         try:
@@ -42,7 +42,7 @@ class Instance:
         except BlockingIOError:
             holder = os.read(descriptor, 32).decode(errors="replace").strip()
             os.close(descriptor)
-            raise SuperviseError(
+            raise AlreadyRunning(
                 "UP-001",
                 f"this project is already running, started by process {holder or 'unknown'}",
                 at=str(lock),

@@ -145,7 +145,7 @@ def state_of(up, name: str) -> dict:
 
 def test_it_says_ready_once_every_process_has_said_so(supervise):
     up = supervise(FLOW)
-    log = up.wait_for_log("ready: 3 processes")
+    log = up.wait_for_log("ready: 3 running")
     for name in ("recorder", "web-1   ", "beat    "):
         assert f"{name.strip():<8} | working" in log
 
