@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -58,10 +58,11 @@ class Recorder:
         self._stopping = threading.Event()
         self._pruned_at: float | None = None
 
-    def run(self) -> None:
+    def run(self, on_ready: Callable[[], object] = lambda: None) -> None:
         """Record until `stop`, or SIGTERM or SIGINT if this is the main thread; what was read is written first.
 
         A broker or a database that is gone is waited for; letters stay unacked meanwhile.
+        on_ready: called whenever it begins to read the queue.
         """
         with self._stopped_by_signals():
             pause_s = _FIRST_PAUSE_S
@@ -70,7 +71,7 @@ class Recorder:
                 try:
                     connection.ensure_connection(max_retries=2, interval_start=0.1)
                     pause_s = _FIRST_PAUSE_S
-                    self._consume(connection)
+                    self._consume(connection, on_ready)
                 except _recoverable(connection) as error:
                     events.emit("deadletters", "recorder.waiting", pause_s=pause_s, error=error)
                     self._stopping.wait(pause_s)
@@ -110,9 +111,10 @@ class Recorder:
         finally:
             _hang_up(connection)
 
-    def _consume(self, connection: Connection) -> None:
+    def _consume(self, connection: Connection, on_ready: Callable[[], object]) -> None:
         batch: list[Any] = []
         with self._consumer(connection.channel(), batch):
+            on_ready()
             while not self._stopping.is_set():
                 self._prune()
                 self._gather(connection, batch, _IDLE_S)

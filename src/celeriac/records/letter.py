@@ -72,6 +72,7 @@ class LetterFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     ids: tuple[str, ...] | None = None
     task: str | None = None
+    task_id: str | None = None
     queue: str | None = None
     reason: str | None = None
     states: tuple[State, ...] | None = None

@@ -18,6 +18,8 @@ def condition(wanted: LetterFilter, dialect: str) -> ColumnElement[bool]:
         found.append(letters.c.id.in_(wanted.ids))
     if wanted.task is not None:
         found.append(_glob(wanted.task, dialect))
+    if wanted.task_id is not None:
+        found.append(letters.c.task_id == wanted.task_id)
     if wanted.queue is not None:
         found.append(letters.c.queue == wanted.queue)
     if wanted.reason is not None:

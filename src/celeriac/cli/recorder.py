@@ -1,0 +1,32 @@
+"""`celeriac recorder`: moves dead letters from their queue into the records."""
+
+from __future__ import annotations
+
+import click
+
+from celeriac.cli.context import Project, pass_project
+
+
+@click.command()
+@pass_project
+def command(project: Project) -> None:
+    """Run the recorder, which keeps the dead letters.
+
+    One per project is enough; more share the work. Letters wait safely in their queue while none runs. SIGTERM
+    and Ctrl-C end it after the batch in hand; CELERY_LOGLEVEL sets how much it says.
+    """
+    import logging
+    import os
+    from contextlib import closing
+
+    from celeriac.deadletters import Recorder
+    from celeriac.records import Records
+    from celeriac.supervise.lifeline import say_ready
+
+    logging.basicConfig(
+        level=(os.environ.get("CELERY_LOGLEVEL") or "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+    letters = project.plan.letters
+    with closing(Records(project.plan.state, project.plan.folder)) as records:
+        Recorder(project.app(), records, queue=letters.queue, keep=letters.keep).run(on_ready=say_ready)
