@@ -21,16 +21,16 @@ from celeriac.errors import AlreadyRunning, CeleriacError, CommandError, PlanErr
 COMMANDS: dict[str, str] = {
     "up": "Run the plan: its workers, its recorder, its beat.",
     "status": "Show what runs, who reads which queue and what waits.",
-    "queues": "Show every queue: how full, how old, who reads it.",
-    "send": "Send a task.",
-    "why": "Say what happened to a task.",
+    "queues": "Show every queue: how many wait, for how long, who reads it, how many died.",
+    "send": "Send TASK with ARGS, each read as JSON, or else as text.",
+    "why": "Say what happened to the task TASK_ID, and what that rests on.",
     "dead": "List, show, mend and replay dead letters.",
-    "plan": "Show the plan worked out into processes.",
-    "check": "Prove that the plan holds together.",
-    "worker": "Run one worker of a pool.",
+    "plan": "Show the plan worked out into processes, each with its command line.",
+    "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
+    "worker": "Run one worker of POOL.",
     "recorder": "Run the recorder, which keeps the dead letters.",
     "beat": "Run the beat, which sends the plan's schedules.",
-    "completion": "Print the completion script of a shell.",
+    "completion": "Print the completion script of SHELL.",
 }
 
 FAILED, USAGE, ALREADY_RUNNING, INTERRUPTED = 1, 2, 3, 130

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @json_option
 @pass_project
 def command(project: Project, schema: bool, as_json: bool) -> None:
-    """Show the plan worked out into processes, each with its Celery command line."""
+    """Show the plan worked out into processes, each with its command line.
+
+    Of a worker also the plain Celery command it comes to."""
     from celeriac.plan import json_schema, topology
 
     if schema:

@@ -12,7 +12,7 @@ from celeriac.cli.output import json_option, print_json
 @json_option
 @pass_project
 def command(project: Project, as_json: bool) -> None:
-    """Show every queue: how many wait, for how long, who reads it, how many of its tasks died."""
+    """Show every queue: how many wait, for how long, who reads it, how many died."""
     from celeriac.control.broker import queues
 
     reports = queues(project.plan)

@@ -52,7 +52,7 @@ def command(
     unchecked: bool,
     as_json: bool,
 ) -> int:
-    """Send TASK with ARGS, each read as JSON, or as text where it is none.
+    """Send TASK with ARGS, each read as JSON, or else as text.
 
     Write `--` before arguments that begin with a dash: celeriac send shop.add -- 1 -2
 

@@ -13,7 +13,7 @@ from celeriac.cli.output import json_option, print_json
 @json_option
 @pass_project
 def command(project: Project, task_id: str, as_json: bool) -> int:
-    """Say what happened to the task TASK_ID, in one sentence, and the facts behind it.
+    """Say what happened to the task TASK_ID, and what that rests on.
 
     Exit code 1 if nothing is known of it.
     """
