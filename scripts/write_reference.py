@@ -11,6 +11,8 @@ ROOT = Path(__file__).resolve().parents[1]
 #: page → the command that writes it
 PAGES = {
     "docs/reference/errors.md": ("scripts/error_codes.py",),
+    "docs/reference/cli.md": ("scripts/cli_reference.py",),
+    "docs/reference/plan.md": ("-m", "celeriac.plan.reference"),
 }
 
 

@@ -18,7 +18,7 @@ time.sleep(60)
 """
 
 
-def test_a_project_leaves_no_process_behind_even_one_that_left_its_group(tmp_path, eventually):
+def test_a_project_leaves_no_process_behind_even_one_that_left_its_group(tmp_path):
     project = Project(tmp_path / "shop", plan="", tasks="", environ={})
     running = project.start("python", "-c", ESCAPES)
     child = int(running.wait_for_log("ready").split()[1])
@@ -26,7 +26,7 @@ def test_a_project_leaves_no_process_behind_even_one_that_left_its_group(tmp_pat
     running.wait()
     assert psutil.pid_exists(child)
     project.close()
-    assert eventually(lambda: not psutil.pid_exists(child))
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
 def test_waiting_for_a_log_line_ends_at_once_when_the_process_does(project):

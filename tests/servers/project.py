@@ -197,4 +197,12 @@ class Project:
                 continue
         for running in self._started:
             running.process.wait(STOPS_WITHIN_S)
-        psutil.wait_procs(list(leftovers.values()), timeout=STOPS_WITHIN_S)
+        eventually(lambda: not any(map(_lives, leftovers.values())), within=STOPS_WITHIN_S)
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Say whether it can still do anything: an orphan's entry stays until init gets round to reading it."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
