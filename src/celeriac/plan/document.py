@@ -13,14 +13,13 @@ import msgspec
 
 from celeriac.errors import PlanError
 from celeriac.plan.lines import extent, locate
-from celeriac.plan.places import HEAD, FilePlaces, Layout, layout_of, shown
+from celeriac.plan.places import HEAD, SECTIONS, FilePlaces, Layout, layout_of, shown
 from celeriac.plan.report import PlanPath, Report, clipped
 
 #: a plan of a hundred pools is a fifth of this; the worst text of this size is refused well within a second
 _LARGEST_BYTES = 128 * 1024
 _DEEPEST = 16
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
-_SECTIONS = ("queues", "pools", "tasks", "schedules", "letters")
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -130,7 +129,7 @@ class _Outline:
     def __init__(self, layout: Layout, report: Report) -> None:
         self._layout = layout
         self._report = report
-        self._top = (*self._layout.head, *(() if layout.head else HEAD), *_SECTIONS)
+        self._top = (*self._layout.head, *(() if layout.head else HEAD), *SECTIONS)
 
     def lifted(self, table: dict[str, Any], path: PlanPath, extra: tuple[str, ...] = ()) -> dict[str, Any]:
         """Put the keys of the head table beside the sections.
@@ -166,7 +165,7 @@ class _Outline:
             return {}
         for name in value:
             if name not in HEAD:
-                home = f"move it out of [celeriac], to [{name}]" if name in _SECTIONS else None
+                home = f"move it out of [celeriac], to [{name}]" if name in SECTIONS else None
                 self._report.unknown_key((*path, name), "[celeriac]", HEAD, home)
         return {name: each for name, each in value.items() if name in HEAD}
 

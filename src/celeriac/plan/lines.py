@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from celeriac.plan.report import PlanPath
@@ -66,6 +67,16 @@ def locate(text: str) -> dict[PlanPath, int]:
     return _Locator().walk(text)
 
 
+@dataclass(slots=True)
+class _Bracket:
+    """An open list or inline table: the path of what it holds next."""
+
+    path: PlanPath
+    is_list: bool
+    position: int = 0
+    awaits_key: bool = True
+
+
 class _Locator:
     """Walks the tokens of a text and keeps the path of the value it is in."""
 
@@ -73,24 +84,18 @@ class _Locator:
         self._lines: dict[PlanPath, int] = {}
         self._table: PlanPath = ()
         self._counts: dict[PlanPath, int] = {}
-        #: open lists and inline tables: (path, position) for a list, (path, None) for a table
-        self._open: list[tuple[PlanPath, int | None]] = []
+        self._open: list[_Bracket] = []
 
     def walk(self, text: str) -> dict[PlanPath, int]:
         tokens = _tokens(text)
         for token in tokens:
-            if token.kind == "newline" and not self._open:
-                continue
-            if not self._open and token.text == "[":
+            if self._open:
+                self._inside(self._open[-1], token, tokens)
+            elif token.text == "[":
                 self._header(token, tokens)
-            elif not self._open or self._in_inline_table(token):
-                self._key(token, tokens)
-            else:
-                self._in_value(token)
+            elif token.kind != "newline":
+                self._key(self._table, token, tokens)
         return self._lines
-
-    def _in_inline_table(self, token: _Token) -> bool:
-        return self._open[-1][1] is None and token.text not in ("{", "}", ",", "[", "]", "\n")
 
     def _header(self, opening: _Token, tokens: Iterator[_Token]) -> None:
         parts: list[str] = []
@@ -113,38 +118,38 @@ class _Locator:
         self._table = path
         self._note(path, opening.line)
 
-    def _key(self, first: _Token, tokens: Iterator[_Token]) -> None:
+    def _key(self, table: PlanPath, first: _Token, tokens: Iterator[_Token]) -> None:
         parts = [_key_text(first.text)] if first.kind in ("word", "string") else []
         for token in tokens:
             if token.text == "=" or token.kind == "newline":
                 break
             if token.kind in ("word", "string"):
                 parts.append(_key_text(token.text))
-        path = (*(self._open[-1][0] if self._open else self._table), *parts)
+        path = (*table, *parts)
         self._note(path, first.line)
         value = next(tokens, None)
         if value is not None and value.text in ("[", "{"):
-            self._enter(value.text, path)
-        elif value is not None and not self._open:
+            self._open.append(_Bracket(path, is_list=value.text == "["))
+        elif value is not None and not self._open and value.kind != "newline":
             for token in tokens:
                 if token.kind == "newline":
                     break
 
-    def _in_value(self, token: _Token) -> None:
-        path, position = self._open[-1]
-        if token.text in ("[", "{"):
-            inner = path if position is None else (*path, position)
-            self._note(inner, token.line)
-            self._enter(token.text, inner)
-        elif token.text in ("]", "}"):
+    def _inside(self, bracket: _Bracket, token: _Token, tokens: Iterator[_Token]) -> None:
+        if token.text in ("]", "}"):
             self._open.pop()
-        elif token.text == "," and position is not None:
-            self._open[-1] = (path, position + 1)
-        elif position is not None and token.kind in ("word", "string"):
-            self._note((*path, position), token.line)
-
-    def _enter(self, bracket: str, path: PlanPath) -> None:
-        self._open.append((path, 0 if bracket == "[" else None))
+        elif token.text == ",":
+            bracket.position += 1
+            bracket.awaits_key = True
+        elif not bracket.is_list:
+            if bracket.awaits_key and token.kind in ("word", "string"):
+                bracket.awaits_key = False
+                self._key(bracket.path, token, tokens)
+        elif token.kind != "newline":
+            path = (*bracket.path, bracket.position)
+            self._note(path, token.line)
+            if token.text in ("[", "{"):
+                self._open.append(_Bracket(path, is_list=token.text == "["))
 
     def _note(self, path: PlanPath, line: int) -> None:
         for length in range(1, len(path) + 1):

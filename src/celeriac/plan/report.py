@@ -105,7 +105,7 @@ class Report:
         """List what was found, in the order of the file."""
         ordered = [problem for _, problem in sorted(self._found, key=lambda found: found[0])]
         if self._left_out:
-            ordered.append(_left_out(self._left_out))
+            ordered.append(_left_out(self._left_out, self.places.at(())))
         return ordered
 
     def raise_errors(self) -> None:
@@ -123,9 +123,9 @@ def raise_errors(problems: list[PlanError]) -> None:
         )
 
 
-def _left_out(count: int) -> PlanError:
+def _left_out(count: int, at: str) -> PlanError:
     return PlanError(
-        "PLAN-099", f"there are {count} more problems.", fix="mend these first, then check again"
+        "PLAN-099", f"there are {count} more problems.", at=at, fix="mend these first, then check again"
     )
 
 
