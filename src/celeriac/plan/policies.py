@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from celeriac.plan.model import Plan, Policy
 
-_WILD = re.compile(r"[*?\[]")
+_WILDCARD = re.compile(r"[*?]|\[[^\]]*\]?")
 
 
 def policy_for(plan: Plan, task_name: str) -> Policy:
@@ -30,10 +30,10 @@ def policy_for(plan: Plan, task_name: str) -> Policy:
 
 def exactness(glob: str) -> tuple[int, int]:
     """Rank a glob: characters before its first wildcard, then characters that are no wildcard."""
-    wild = _WILD.search(glob)
-    return (wild.start() if wild else len(glob), len(_WILD.sub("", glob)))
+    wild = _WILDCARD.search(glob)
+    return (wild.start() if wild else len(glob), len(_WILDCARD.sub("", glob)))
 
 
 def is_glob(name: str) -> bool:
     """Say whether a key under [tasks] is a glob rather than the full name of one task."""
-    return _WILD.search(name) is not None
+    return _WILDCARD.search(name) is not None
