@@ -19,8 +19,8 @@ TOKENS = st.sampled_from(
     [
         "[", "]", "[[", "]]", "{", "}", "=", ".", ",", "\n", " ", '"', "'", '"""', "'''", "\\", "#", "${A}", "${",
         "$${", "celeriac", "queues", "pools", "tasks", "schedules", "letters", "environments", "a", "web", "name",
-        "broker", "max_wait", "retry", "limit", "autoscale", "min", "cron", '"30s"', '"* * * * *"', "1", "-1", "1.5", "inf",
-        "true", "0x" + "f" * 40, "1979-05-27", "\x00", "\ud7ff", "é",
+        "broker", "max_wait", "retry", "limit", "autoscale", "min", "cron", '"30s"', '"* * * * *"', "1", "-1",
+        "1.5", "inf", "true", "0x" + "f" * 40, "1979-05-27", "\x00", "\ud7ff", "é",
     ]
 )  # fmt: skip
 
