@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
 
+from celeriac.app.grace import SOFT_SHUTDOWN, grant_grace_once
 from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
 from celeriac.app.settings import settings_for
@@ -17,6 +18,7 @@ from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit
 from celeriac.plan import Plan, find_plan, read_plan
+from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import PLAN_SETTING, Runtime, settle
 
@@ -78,6 +80,8 @@ def _equip(app: Celery, plan: Plan) -> Celery:
     """Hang plan and sink on the app, and complete its settings when Celery reads them."""
     settle(app, Runtime(plan, LetterPost(app, plan.letters.queue)))
     app.conf[PLAN_SETTING] = plan
+    # In every process: the recorder reads what workers could not unpack.
+    bound_decompression()
 
     # Celery reads the team's own configuration at first use, perhaps long after this; what it says is known only then.
     def complete(**_: Any) -> None:
@@ -106,6 +110,8 @@ def _complete(app: Celery, plan: Plan) -> None:
     }
     if plan.queues:
         settings["task_queues"] = task_queues(plan)
+    if not conf.value_set_for(SOFT_SHUTDOWN):
+        grant_grace_once(app)
     for name, value in settings.items():
         if not conf.value_set_for(name):
             conf[name] = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from celeriac.app.grace import SOFT_SHUTDOWN
 from celeriac.plan import Plan
 
 
@@ -115,7 +116,7 @@ def settings_for(plan: Plan) -> dict[str, Any]:
     """Give the settings of an app by name, those included that follow from the plan."""
     settings: dict[str, Any] = {setting.name: setting.value for setting in SETTINGS}
     settings["task_default_queue"] = plan.default_queue
-    settings["worker_soft_shutdown_timeout"] = _shortest_grace_s(plan)
+    settings[SOFT_SHUTDOWN] = _shortest_grace_s(plan)
     if plan.queues:
         # A queue nobody declared is a queue nobody reads: refuse to send there.
         settings["task_create_missing_queues"] = False

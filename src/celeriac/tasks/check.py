@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from celery.exceptions import InvalidTaskError
-from celery.utils.time import maybe_iso8601, maybe_make_aware
+from celery.utils.time import maybe_iso8601, maybe_make_aware, timezone
+from kombu.asynchronous.timer import to_timestamp
 
 #: of an id or a name; keys and log lines are made from them
 _NAME_CHARS = 1024
@@ -113,11 +115,16 @@ def _check_fields(headers: Mapping[str, Any]) -> None:
 
 
 def _check_time(headers: Mapping[str, Any], field: str) -> None:
+    text = headers[field]
+    if not isinstance(text, str | datetime):
+        raise MalformedTask(f'header "{field}" is {_kind(text)}, not a time')
     try:
-        moment = maybe_iso8601(headers[field])
-        assert moment is not None
-        maybe_make_aware(moment).timestamp()
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
+        moment = maybe_iso8601(text)
+        if moment is None:
+            raise MalformedTask(f'header "{field}" is empty')
+        # The conversion that the worker's timer will make; it fails near the ends of the calendar.
+        to_timestamp(timezone.to_system(maybe_make_aware(moment)))
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError) as error:
         raise MalformedTask(f'header "{field}" is not a time: {str(error)[:200]}') from None
 
 

@@ -17,8 +17,7 @@ from kombu.exceptions import ContentDisallowed, DecodeError, OperationalError
 from celeriac.events import emit
 from celeriac.tasks.blend import blend_requests
 from celeriac.tasks.check import MalformedTask, check, check_name
-from celeriac.tasks.decompression import bound_decompression
-from celeriac.tasks.limits import limit_time
+from celeriac.tasks.limits import fit_soft_limit, limit_time
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.request import queue_of
 from celeriac.tasks.runtime import runtime_of
@@ -34,18 +33,18 @@ class Consumer(CeleryConsumer):
     event_dispatcher: Any  # set by Celery's Events step
 
     def __init__(self, on_task_request: Callable[[Any], None], **options: Any) -> None:
-        app = options["app"]
+        app, worker = options["app"], options["controller"]
         # Before the pool forks, so that its processes run the tasks as their policies say.
         apply_policies(app)
-        blend_requests(app)
-        bound_decompression()
-        limit_time(options["controller"])
+        limit_time(worker)
         super().__init__(on_task_request, **options)
 
     def update_strategies(self) -> None:
         """Bring tasks registered since under their policies, then prepare all of them."""
         apply_policies(self.app)
         blend_requests(self.app)
+        for task in self.app.tasks.values():
+            fit_soft_limit(task, self.controller.soft_time_limit)
         super().update_strategies()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:

@@ -56,7 +56,18 @@ class Request(CeleryRequest):
 
         return_ok: True if the pool process has stored the outcome itself.
         """
-        error = _unwrapped(exc_info)
+        try:
+            self._end_failed(_unwrapped(exc_info), exc_info, send_failed_event, return_ok)
+        except Exception as trouble:
+            # Pools only log what their callbacks raise: the message would stay with this worker for ever.
+            if self.acknowledged:
+                raise
+            emit("tasks", "task.stray_error", queue=queue_of(self.message), error=repr(trouble))
+            super().reject(requeue=True)
+
+    def _end_failed(
+        self, error: BaseException, exc_info: ExceptionInfo, send_failed_event: bool, return_ok: bool
+    ) -> None:
         if isinstance(error, TimeLimitExceeded) and not return_ok:
             # The pool calls on_timeout next. Celery records the failure in both, which runs errbacks twice and
             # counts a chord's part twice; here only on_timeout does.
@@ -117,7 +128,8 @@ class Request(CeleryRequest):
 
     def _on_worker_lost(self, error: BaseException, exc_info: ExceptionInfo, send_failed_event: bool) -> None:
         if self._already_cancelled or self._already_revoked:
-            super().on_failure(exc_info, send_failed_event=send_failed_event)
+            # We ended it ourselves. Unacked, the message goes back when the channel closes, without being counted.
+            state.task_ready(self)
             return
         if not isinstance(error, WorkerLostError):
             exc_info = _worker_lost(error, exc_info)
@@ -238,7 +250,9 @@ def _unwrapped(exc_info: ExceptionInfo) -> BaseException:
 def _worker_lost(error: BaseException, exc_info: ExceptionInfo) -> ExceptionInfo:
     """Word the end of a run as Celery words a lost worker, with the traceback of what ended it."""
     cause = error.reason if isinstance(error, Died) else repr(error)
-    worker_lost = WorkerLostError(f"Worker exited prematurely: {cause}.")
-    lost = ExceptionInfo((WorkerLostError, worker_lost, None))
+    try:
+        raise WorkerLostError(f"Worker exited prematurely: {cause}.")  # noqa: TRY301 - it needs a traceback
+    except WorkerLostError:
+        lost = ExceptionInfo()
     lost.traceback = exc_info.traceback
     return lost

@@ -1,0 +1,23 @@
+"""How long a worker that is told to stop may still finish what it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery, signals
+
+SOFT_SHUTDOWN = "worker_soft_shutdown_timeout"
+
+
+def grant_grace_once(app: Celery) -> None:
+    """Let a cold shutdown wait for running tasks, unless a warm one has waited already.
+
+    Whoever sends SIGQUIT first gets the grace of the pool before tasks are dropped; whoever sends it after SIGTERM has
+    granted that grace, and wants the end.
+    """
+
+    def spend(how: str, **_: Any) -> None:
+        if how == "Warm":
+            app.conf[SOFT_SHUTDOWN] = 0.0
+
+    signals.worker_shutting_down.connect(spend, weak=False)
