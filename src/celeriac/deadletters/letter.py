@@ -14,6 +14,7 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.records import Letter
 
 NAME_CHARS_MAX = 512
+ID_CHARS_MAX = 64
 TEXT_CHARS_MAX = 128 * 1024
 _COUNT_MAX = 2**31 - 1
 _JSON = "application/json"
@@ -33,8 +34,8 @@ def read_letter(message: Any, clock: Clock = SYSTEM) -> Letter:
     spoken = said_of(headers, body, message.content_type)
     generation = _count(wire.generation_of(headers))
     return Letter(
-        id=name(death.get("letter")) or letter_id_of(message, headers, spoken),
-        reason=name(death.get("reason")) or "malformed",
+        id=_short(death.get("letter")) or letter_id_of(message, headers, spoken),
+        reason=_short(death.get("reason")) or "malformed",
         queue=name(death.get("queue")) or "",
         died_at=_time(death.get("died_at")) or clock.wall(),
         body=body,
@@ -43,7 +44,7 @@ def read_letter(message: Any, clock: Clock = SYSTEM) -> Letter:
         headers=headers,
         properties={key: value for key, value in properties.items() if key not in _OF_THE_DELIVERY},
         generation=generation,
-        replay_of=name(headers.get(wire.LETTER)),
+        replay_of=_short(headers.get(wire.LETTER)),
         exception=name(death.get("exception")),
         message=text(death.get("message")),
         traceback=text(death.get("traceback")),
@@ -72,7 +73,7 @@ def letter_id_of(message: Any, headers: Mapping[str, Any], spoken: Said) -> str:
     for candidate in (properties.get("message_id"), properties.get("delivery_tag")):
         # A short tag counts deliveries of one channel and says nothing of the message.
         if isinstance(candidate, str) and len(candidate) >= 32:
-            return str(uuid5(_NAMELESS, candidate.encode("utf-8", "backslashreplace").decode()))
+            return str(uuid5(_NAMELESS, _clean(candidate)))
     return str(uuid4())
 
 
@@ -117,6 +118,11 @@ def name(value: object) -> str | None:
         return None
     cleaned = _clean(value[: NAME_CHARS_MAX + 1])
     return cleaned if len(cleaned) <= NAME_CHARS_MAX else cleaned[: NAME_CHARS_MAX - 1] + "…"
+
+
+def _short(value: object) -> str | None:
+    cleaned = name(value)
+    return cleaned if cleaned is not None and len(cleaned) <= ID_CHARS_MAX else None
 
 
 def text(value: object) -> str | None:
