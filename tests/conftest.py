@@ -11,6 +11,7 @@ import pytest
 from servers import waiting
 from servers.project import PLAN, TASKS, Project
 from servers.redis_server import RedisServer, running_redis
+from servers.soak import SoakFigures
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,8 +20,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def is_soak(config: pytest.Config) -> bool:
+    return bool(config.getoption("--soak")) or os.environ.get("CELERIAC_SOAK") == "1"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if is_soak(config):
+        config.pluginmanager.register(SoakFigures())
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--soak") or os.environ.get("CELERIAC_SOAK") == "1":
+    if is_soak(config):
         return
     skip = pytest.mark.skip(reason="long: run by `make soak`")
     for item in items:

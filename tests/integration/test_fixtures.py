@@ -1,5 +1,6 @@
 """The fixtures themselves: what they start is real, and nothing of it is left."""
 
+import json
 import os
 import signal
 
@@ -8,6 +9,7 @@ import pytest
 
 from servers.project import Project
 from servers.redis_server import RedisServer, running_redis
+from servers.soak import SoakFigures
 
 #: Starts a child in a session of its own, prints its pid, and both sleep.
 ESCAPES = """
@@ -56,3 +58,35 @@ def test_the_redis_fixture_is_a_real_server_that_ends_with_its_block(tmp_path, r
 def test_eventually_says_what_the_last_answer_was(eventually):
     with pytest.raises(AssertionError, match="it gave 0"):
         eventually(lambda: 0, within=0.05)
+
+
+SOAKED = """
+import pytest
+
+@pytest.mark.soak
+def test_long(record_property):
+    record_property("kills", 500)
+    print("500 kills: 0 lost")
+
+def test_short():
+    pass
+"""
+
+
+def test_a_soak_keeps_the_figures_of_its_long_tests_only(tmp_path):
+    (tmp_path / "test_soaked.py").write_text(SOAKED)
+    results = tmp_path / "results"
+    options = [
+        "-p",
+        "no:cacheprovider",
+        "-o",
+        "markers=soak: long",
+        "--rootdir",
+        str(tmp_path),
+        str(tmp_path),
+    ]
+    assert pytest.main(options, plugins=[SoakFigures(results)]) == 0
+    (written,) = results.glob("*-soak.json")
+    (kept,) = json.loads(written.read_text())["tests"]
+    assert (kept["outcome"], kept["figures"]) == ("passed", {"kills": 500})
+    assert kept["said"] == ["500 kills: 0 lost"]
