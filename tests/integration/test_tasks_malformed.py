@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -48,7 +49,7 @@ def task(
     body: Any = None, content_type: str = JSON, encoding: str = "utf-8", **headers: Any
 ) -> dict[str, Any]:
     """A message for shop.add that is right but for what is given; a header of `...` is left out."""
-    all_headers = {"lang": "py", "task": "shop.add", "id": "an-id", "retries": 0, **headers}
+    all_headers = {"lang": "py", "task": "shop.add", "id": uuid.uuid4().hex, "retries": 0, **headers}
     if body is None:
         body = json.dumps([[1, 2], {}, None])
     return {
@@ -117,17 +118,15 @@ class Shop:
         self.app.send_task("shop.add", (1, 1)).get(timeout=20)
 
     def publish(self, body: str | bytes, **how: Any) -> None:
-        with self.app.connection_for_write() as connection, connection.Producer() as producer:
-            compression = how["headers"].pop("compression", None)
+        with self.app.connection_for_write() as connection:
             channel = connection.default_channel
             message = channel.prepare_message(
                 body,
                 content_type=how["content_type"],
                 content_encoding=how["content_encoding"],
-                headers={**how["headers"], **({"compression": compression} if compression else {})},
+                headers=how["headers"],
                 properties=how.get("properties", {}),
             )
-            producer.declare()
             channel.basic_publish(message, exchange="", routing_key="default")
 
     def take_letters(self) -> list[Any]:
