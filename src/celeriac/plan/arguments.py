@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import msgspec
 
@@ -59,14 +60,18 @@ def _options(pool: Pool) -> Iterator[str]:
     if pool.prefetch:
         yield from ("--prefetch-multiplier", str(pool.prefetch))
     if pool.time_limit:
-        yield from ("--time-limit", f"{pool.time_limit.total_seconds():g}")
+        yield from ("--time-limit", _seconds(pool.time_limit))
     if pool.soft_time_limit:
-        yield from ("--soft-time-limit", f"{pool.soft_time_limit.total_seconds():g}")
+        yield from ("--soft-time-limit", _seconds(pool.soft_time_limit))
     if pool.max_tasks_per_child:
         yield from ("--max-tasks-per-child", str(pool.max_tasks_per_child))
     if pool.max_memory_per_child:
         # Celery counts in KiB.
         yield from ("--max-memory-per-child", str(-(-pool.max_memory_per_child // 1024)))
+
+
+def _seconds(span: timedelta) -> str:
+    return f"{span.total_seconds():.3f}".rstrip("0").rstrip(".")
 
 
 def _overridden(pool: Pool, environ: Mapping[str, str]) -> Pool:

@@ -149,7 +149,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     name: what the app is called.
     app: dotted path of an existing Celery app ("proj.celery:app"); None: Celeriac makes one named `name`.
     imports: modules that define tasks.
-    broker: URL of the broker: sqlite, redis, rediss, sentinel, amqp, amqps, memory or filesystem.
+    broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, memory or filesystem.
     results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
     queues: the queues by name.
@@ -179,7 +179,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if not self.results:
-            shared = isinstance(self.broker, str) and re.match(r"(redis|rediss|sentinel)://", self.broker)
+            shared = isinstance(self.broker, str) and re.match(
+                r"(redis|rediss|redis\+socket|sentinel)://", self.broker
+            )
             msgspec.structs.force_setattr(
                 self, "results", self.broker if shared else beside(self.broker, "results.db")
             )

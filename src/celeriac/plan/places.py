@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -110,6 +111,15 @@ class PythonPlaces:
 
     def order(self, path: PlanPath) -> int:
         return 0
+
+
+def absolute(path: str | Path) -> Path:
+    """Give the path from the root, without `..`; links stay as they are written."""
+    try:
+        return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() follows links, absolute() keeps `..`
+    except OSError:
+        # The working folder is gone.
+        return Path(path)
 
 
 def shown(source: Path) -> str:

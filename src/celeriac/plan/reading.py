@@ -12,7 +12,7 @@ from celeriac.errors import PlanError
 from celeriac.plan.check import report_contradictions
 from celeriac.plan.document import Document, open_document
 from celeriac.plan.model import Plan
-from celeriac.plan.places import shown
+from celeriac.plan.places import absolute, shown
 from celeriac.plan.report import Report, clipped, write_or
 from celeriac.plan.shape import Shape
 from celeriac.plan.variables import FromEnvironment, fill_in
@@ -31,7 +31,7 @@ def find_plan(start: str | Path | None = None) -> Path | None:
 
     A celeriac.toml comes before a pyproject.toml, which counts only with a table [tool.celeriac].
     """
-    folder = Path(start or ".").absolute()
+    folder = absolute(start or ".")
     for each in (folder, *folder.parents):
         for name in FILE_NAMES:
             if _holds_plan(each / name):
@@ -69,13 +69,13 @@ def read_plan(
 
 def _file(path: str | Path | None) -> Path:
     if path is not None and not _is_folder(Path(path)):
-        return Path(path).absolute()
+        return absolute(path)
     found = find_plan(path)
     if found is None:
         raise PlanError(
             "PLAN-009",
             "there is no plan here or in any folder above.",
-            at=shown(Path(path or ".").absolute()),
+            at=shown(absolute(path or ".")),
             known=FILE_NAMES,
             fix="write a celeriac.toml, or name one with --plan",
         )

@@ -126,6 +126,11 @@ def test_the_command_line_is_what_the_pool_says():
     )
 
 
+def test_long_limits_keep_every_second():
+    pool = Pool(queues=("default",), time_limit=timedelta(days=100, seconds=1))
+    assert "8640001" in celery_arguments(Plan(queues=QUEUES, pools={"p": pool}), "p", 1, {})
+
+
 def test_celery_itself_understands_the_command_line():
     from celery.bin.worker import worker
 

@@ -277,6 +277,15 @@ def test_the_working_folder_is_where_the_search_begins(folder, monkeypatch):
     assert read_plan("celeriac.toml", environ={}).folder == folder
 
 
+def test_only_folders_above_are_searched_from_a_relative_folder(folder, monkeypatch):
+    deep = folder / "a" / "b"
+    deep.mkdir(parents=True)
+    (deep / "celeriac.toml").write_text("")
+    monkeypatch.chdir(deep)
+    assert find_plan("..") == folder / "celeriac.toml"
+    assert read_plan("../../celeriac.toml", environ={}).folder == folder
+
+
 def test_a_missing_file_is_said(tmp_path):
     [problem] = problems_of(tmp_path / "celeriac.toml")
     assert problem.code == "PLAN-001"

@@ -134,6 +134,19 @@ RULES = {
     "a broker is of a known kind": (plan(broker="reddis://h", results="rpc://"), "PLAN-040", "broker"),
     "each broker of a cluster is": (plan(broker="amqp://a;amp://b", results="rpc://"), "PLAN-040", "broker"),
     "a broker has a scheme": (plan(broker="localhost", results="rpc://"), "PLAN-040", "broker"),
+    "Redis waits for the end of a task": (
+        plan(
+            broker="redis://h",
+            pools={"web": Pool(queues=("default",), time_limit=3601 * S, grace=3601 * S)},
+        ),
+        "PLAN-046",
+        'pools["web"].time_limit',
+    ),
+    "RabbitMQ waits for the end of a delay": (
+        plan(broker="amqp://h", results="rpc://", tasks={"shop.*": Policy(retry=Retry(cap=1801 * S))}),
+        "PLAN-046",
+        'tasks["shop.*"].retry.cap',
+    ),
     "results are of a known kind": (plan(results="rediss3://h"), "PLAN-041", "results"),
     "records are kept in SQL": (plan(state="redis://h"), "PLAN-042", "state"),
     "only sqlite bounds queues": (
@@ -162,7 +175,7 @@ RULES = {
     "an app is a dotted path": (plan(app="proj/celery.py"), "PLAN-019", "app"),
     "an import is a dotted path": (plan(imports=("shop", "shop:tasks")), "PLAN-019", "imports[1]"),
 }
-WARNINGS = {"PLAN-031", "PLAN-041", "PLAN-045"}
+WARNINGS = {"PLAN-031", "PLAN-041", "PLAN-045", "PLAN-046"}
 
 
 @pytest.mark.parametrize(("broken", "code", "at"), RULES.values(), ids=RULES.keys())
@@ -188,6 +201,10 @@ GOOD = {
         pools={"web": Pool(queues=("default",), profile="io"), "cpu": Pool(queues=("cpu",))},
         tasks={"shop.*": Policy(queue="cpu", time_limit=S)},
     ),
+    "an hour on Redis": plan(
+        broker="redis://h", pools={"web": Pool(queues=("default",), time_limit=3600 * S, grace=3600 * S)}
+    ),
+    "days on the embedded broker": task(retry=Retry(cap=86_400 * S)),
     "brokers of a cluster": plan(broker="sentinel://a;sentinel://b", results="db+postgresql://h/d"),
     "records on Postgres": plan(state="postgresql+psycopg://h/d"),
     "no results": plan(results="disabled://"),

@@ -7,11 +7,13 @@ import re
 from celeriac.plan.model import Plan
 from celeriac.plan.report import Report, clipped, write_or
 
-BROKERS = ("sqlite", "redis", "rediss", "sentinel", "amqp", "amqps", "memory", "filesystem")
+BROKERS = (
+    "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory", "filesystem",
+)  # fmt: skip
 #: those of Celery 5.7, and ours
 RESULTS = (
     "sqlite", "redis", "rediss", "sentinel", "rpc", "db", "cache", "memcache", "memcached", "django-db", "django-cache",
-    "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb", "couchbase", "arangodb", "dynamodb",
+    "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb", "arangodb", "dynamodb",
     "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul", "disabled",
 )  # fmt: skip
 STATES = ("sqlite", "postgresql", "postgres")
