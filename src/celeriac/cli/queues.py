@@ -46,7 +46,9 @@ def show(project: Project) -> None:
     )
     for it in reports:
         if it.is_unread:
-            click.secho(f"nobody reads {it.name}: {it.ready + it.delayed} tasks wait there", fg="red")
+            waiting = it.ready + it.delayed
+            wait = "1 task waits" if waiting == 1 else f"{waiting} tasks wait"
+            click.secho(f"nobody reads {it.name}: {wait} there", fg="red")
         elif it.is_late:
             click.secho(
                 f"{it.name} is late: its oldest task waits {say_age(it.oldest_age_s)}, "

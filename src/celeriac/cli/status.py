@@ -38,10 +38,15 @@ def command(project: Project, as_json: bool) -> None:
                 for it in up.processes
             ],
         )
+    # The recorder has no mailbox of Celery's to be named by.
+    named = {it.pid: it.name for it in up.processes if it.kind == "recorder"} if up else {}
     click.echo()
     print_table(
         ["consumer", "pid", "reads", "runs", "holds"],
-        [(it.name, it.pid, ", ".join(it.queues), it.running, it.unacked) for it in consumers],
+        [
+            (named.get(it.pid, it.name), it.pid, ", ".join(it.queues), it.running, it.unacked)
+            for it in consumers
+        ],
     )
     click.echo()
     queues_command.show(project)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _LOG_FORMAT = "%(asctime)s %(levelname)-7s %(message)s"
 _TASK_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(task_name)s[%(task_id)s] %(message)s"
-#: while a worker finishes its last tasks, how often it names them
-_SAY_EVERY_S = 5.0
+#: while a worker finishes its last tasks, when it names them first, and how often after that
+_SAY_FIRST_S, _SAY_EVERY_S = 2.0, 10.0
 
 
 @click.command()
@@ -104,13 +104,15 @@ def attend(app: Celery) -> list[Any]:
 
 
 def say_what_still_runs() -> None:
-    """Name the running tasks every few seconds, until the process ends."""
+    """Name the running tasks again and again, until the process ends."""
     from celery.worker import state
 
     from celeriac.events import emit
 
+    pause_s = _SAY_FIRST_S
     while True:
-        time.sleep(_SAY_EVERY_S)
+        time.sleep(pause_s)
+        pause_s = _SAY_EVERY_S
         now = time.time()
         running = [
             f"{request.name}[{request.id}]" + (f" for {now - began:.0f}s" if began else "")

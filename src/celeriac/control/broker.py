@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 import msgspec
+import psutil
 from msgspec.structs import replace
 
 from celeriac.plan import Plan
@@ -57,6 +59,7 @@ def queues(plan: Plan) -> list[QueueReport]:
     """Give the plan's queues in its order, then the letters queue, then what else is there, by name."""
     with viewing(plan) as view:
         found = {state.name: state for state in view.queues()}
+        readers = count_readers(view)
     letters = _letters(plan)
     reports = []
     for name in dict.fromkeys([*plan.queues, plan.letters.queue, *sorted(found)]):
@@ -68,7 +71,7 @@ def queues(plan: Plan) -> list[QueueReport]:
         max_length = bounds[0] if bounds else None
         oldest_s = state.oldest_age_s if state else None
         waiting = state.ready + state.delayed if state else 0
-        consumers = state.consumers if state else 0
+        consumers = readers[name]
         reports.append(
             QueueReport(
                 name=name,
@@ -92,7 +95,19 @@ def queues(plan: Plan) -> list[QueueReport]:
 def consumers(plan: Plan) -> list[ConsumerState]:
     """Give the live consumers of the plan's broker, by name."""
     with viewing(plan) as view:
-        return sorted((called(it) for it in view.consumers()), key=lambda it: (it.name, it.pid))
+        return sorted(
+            (called(it) for it in view.consumers() if is_alive(it)), key=lambda it: (it.name, it.pid)
+        )
+
+
+def count_readers(view: BrokerView) -> Counter[str]:
+    """Count the live consumers of each queue."""
+    return Counter(queue for consumer in view.consumers() if is_alive(consumer) for queue in consumer.queues)
+
+
+def is_alive(consumer: ConsumerState) -> bool:
+    """Say whether its process lives; one of another host is believed to, until its lease lapses there."""
+    return consumer.host != socket.gethostname() or psutil.pid_exists(consumer.pid)
 
 
 def called(consumer: ConsumerState) -> ConsumerState:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec.structs import replace
 
-from celeriac.control.broker import called, viewing
+from celeriac.control.broker import called, count_readers, is_alive, viewing
 from celeriac.plan import Plan
 from celeriac.records import Letter, LetterFilter, Records
 from celeriac.transports.view import Whereabouts
@@ -59,7 +60,7 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
         where = view.find(task_id)
         if where is not None and where.consumer is not None:
             where = replace(where, consumer=called(where.consumer))
-        readers = {state.name: state.consumers for state in view.queues()}
+        readers = count_readers(view)
     outcome = _outcome(app, task_id)
     with closing(Records(plan.state, plan.folder)) as records:
         wanted = LetterFilter(ids=tuple(letter_id(task_id, generation) for generation in range(_GENERATIONS)))
@@ -85,26 +86,34 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
 _Worded = tuple[Verdict, str, str | None]
 
 
-def _at_the_broker(plan: Plan, where: Whereabouts, outcome: _Outcome, readers: dict[str, int]) -> _Worded:
+def _at_the_broker(plan: Plan, where: Whereabouts, outcome: _Outcome, readers: Mapping[str, int]) -> _Worded:
     name = where.task or "The task"
     if where.queue == plan.letters.queue:
         return "dead", f"{name} is dead; its letter waits for the recorder.", "start it: celeriac recorder"
-    who = where.consumer.name if where.consumer else "a worker"
-    if where.state == "running":
-        return "running", f"{name} is running on {who}.", None
-    if where.state == "fetched":
-        return "fetched", f"{name} is with {who}, behind what that worker runs now.", None
     unread = not readers.get(where.queue)
     next_step = f"nobody reads {where.queue}: start a worker of a pool that does" if unread else None
+    if where.state in ("fetched", "running"):
+        return _with_a_worker(name, where, next_step)
     nobody = ", and nobody reads that queue" if unread else ""
     if where.state == "delayed":
         due = f"until {_moment(where.due_at)}" if where.due_at else "for its time"
         if outcome.state == "RETRY":
             return "retrying", f"{name} failed and waits {due} to be tried again{nobody}.", next_step
         return "delayed", f"{name} waits {due} in queue {where.queue}{nobody}.", next_step
-    ahead = f"behind {where.ahead} others" if where.ahead else "next in line"
+    ahead = f"behind {where.ahead} other{'s' * (where.ahead > 1)}" if where.ahead else "next in line"
     verdict: Verdict = "retrying" if outcome.state == "RETRY" else "waiting"
     return verdict, f"{name} waits in queue {where.queue}, {ahead}{nobody}.", next_step
+
+
+def _with_a_worker(name: str, where: Whereabouts, next_step: str | None) -> _Worded:
+    consumer = where.consumer
+    who = consumer.name if consumer else "a worker"
+    if consumer is not None and not is_alive(consumer):
+        returns = f"it goes back to queue {where.queue} seconds after any worker is there to notice"
+        return "waiting", f"{name} was with {who}, which has died; {returns}.", next_step
+    if where.state == "running":
+        return "running", f"{name} is running on {who}.", None
+    return "fetched", f"{name} is with {who}, behind what that worker runs now.", None
 
 
 def _in_the_letters(letter: Letter) -> _Worded:
@@ -117,7 +126,7 @@ def _in_the_letters(letter: Letter) -> _Worded:
         "unknown-task": "no worker knows a task of that name",
         "rejected": "it rejected itself",
     }.get(letter.reason, letter.reason)
-    error = f": {letter.exception}: {letter.message}" if letter.exception else ""
+    error = f": {letter.exception.removeprefix('builtins.')}: {letter.message}" if letter.exception else ""
     if letter.state == "discarded":
         return "discarded", f"{name} is dead because {because}{error}, and its letter was discarded.", None
     return (
