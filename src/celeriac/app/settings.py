@@ -65,21 +65,6 @@ SETTINGS: tuple[Setting, ...] = (
         "Results are for the sender that waits; history is kept in the records. They would fill the disk.",
     ),
     Setting(
-        "task_track_started",
-        True,
-        "A running task says STARTED and where, so that waiting and running can be told apart.",
-    ),
-    Setting(
-        "worker_send_task_events",
-        True,
-        "Workers say what happens to tasks, which Flower and `celery events` need; costs little while nobody listens.",
-    ),
-    Setting(
-        "task_send_sent_event",
-        True,
-        "Senders say it too, so that a task is seen from the moment it is sent.",
-    ),
-    Setting(
         "broker_connection_retry_on_startup",
         True,
         "A worker that starts before its broker waits for it.",
