@@ -209,6 +209,27 @@ def test_a_task_that_kills_its_worker_is_set_aside_after_three_runs(
     assert last.is_running()
 
 
+@pytest.mark.parametrize("executor", ["solo", "threads", "prefork"])
+def test_an_idle_worker_wakes_for_a_delayed_task_when_it_is_due(
+    executor: str, project: Callable[..., Project], eventually: Callable[..., Any]
+) -> None:
+    late = "\n@app.task(name='late')\ndef late(due): note('late', time.time() - due)\n"
+    shop = project(tasks=TASKS + late)
+    worker(shop, "idle", "-P", executor, "-c", "2").wait_for_log("ready")
+    script = (
+        "import shop_tasks as t, time\n"
+        "from datetime import datetime, UTC\n"
+        "for n in range(9):\n"
+        "    due = time.time() + 0.25\n"
+        "    t.late.apply_async([due], eta=datetime.fromtimestamp(due, UTC)); time.sleep(0.35)\n"
+    )
+    shop.run(sys.executable, "-c", script).check_returncode()
+    eventually(lambda: len(lines(shop, "late")) == 9)
+    lateness = sorted(float(line) for line in lines(shop, "late"))
+    assert lateness[0] >= 0
+    assert lateness[4] < 0.2, "a loop that sleeps on would be half a second late"
+
+
 # Disks.
 
 

@@ -163,17 +163,25 @@ class Transport(virtual.Transport):
     def _turn(self) -> None:
         """Deliver before each sleep of the loop, and see to it that it wakes for the next delayed message."""
         self.loop_thread = threading.get_ident()
-        if sum(channel.deliver() for channel in list(self.channels)) and self.lease is not None:
-            # Celery queues its acks for the loop's next turn, which would otherwise wait for the sleep to end.
+        delivered = sum(channel.deliver() for channel in list(self.channels))
+        has_new_alarm = self._set_alarm()
+        if (delivered or has_new_alarm) and self.lease is not None:
+            # The loop has settled already how long it sleeps. It must not: Celery queues acks for its next turn, and
+            # only a new turn sees the alarm.
             self.lease.bell.ring()
+
+    def _set_alarm(self) -> bool:
+        """Have the loop wake for the next delayed message; say whether that is news."""
         due = min(
             (channel.next_due for channel in self.channels if channel.next_due is not None), default=None
         )
-        if due is not None and due != self._due_at and self._loop is not None:
-            if self._due_entry is not None:
-                self._due_entry.cancel()
-            self._due_entry = self._loop.call_later(max(due - self.clock.wall(), 0.0), self._came_due)
-            self._due_at = due
+        if due is None or due == self._due_at or self._loop is None:
+            return False
+        if self._due_entry is not None:
+            self._due_entry.cancel()
+        self._due_entry = self._loop.call_later(max(due - self.clock.wall(), 0.0), self._came_due)
+        self._due_at = due
+        return True
 
     def _came_due(self) -> None:
         self._due_entry = self._due_at = None
