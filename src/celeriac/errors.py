@@ -8,6 +8,8 @@
     ├── RecordsError         RECORD-…  the durable records cannot be opened, read or written
     │   └── RecordsUnavailable         not now (locked, server gone, disk full); trying again may help
     ├── LetterError          LETTER-…  a dead letter cannot be found, mended or replayed
+    ├── CoordinationError    COORD-…   the store that processes agree by cannot be opened or used
+    │   └── CoordinationUnavailable    not now (locked, server gone); trying again may help
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
 A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
@@ -80,6 +82,14 @@ class RecordsError(CeleriacError):
 
 class RecordsUnavailable(RecordsError):
     """The records cannot be used now (locked, server gone, disk full); trying again may help."""
+
+
+class CoordinationError(CeleriacError):
+    """The store that processes agree by cannot be opened or used."""
+
+
+class CoordinationUnavailable(CoordinationError):
+    """The coordination store cannot be used now (locked, server gone); trying again may help."""
 
 
 class SuperviseError(CeleriacError):
