@@ -38,6 +38,8 @@ def _find(path: str, plan: Plan) -> Celery:
     try:
         found = find_app(path)
     except ModuleNotFoundError as error:
+        if error.name == path and ":" in path:  # Celery's last guess, after the module had no such variable
+            raise _no_app(path, at) from error
         looked_for = path.partition(":")[0]
         if error.name is None or not f"{looked_for}.".startswith(f"{error.name}."):
             raise AppError(
@@ -54,12 +56,7 @@ def _find(path: str, plan: Plan) -> Celery:
             fix="write it as for `celery -A`: proj, proj.celery or proj.celery:app",
         ) from error
     except AttributeError as error:
-        raise AppError(
-            "APP-005",
-            f'no Celery app was found at "{path}": {error}',
-            at=at,
-            fix="write it as for `celery -A`, with the name of the variable: proj.celery:app",
-        ) from error
+        raise _no_app(path, at) from error
     except ImportError as error:
         raise AppError(
             "APP-004",
@@ -75,6 +72,15 @@ def _find(path: str, plan: Plan) -> Celery:
             fix="name the variable that holds the Celery app: proj.celery:app",
         )
     return found
+
+
+def _no_app(path: str, at: str) -> AppError:
+    return AppError(
+        "APP-005",
+        f'no Celery app was found at "{path}"',
+        at=at,
+        fix="write it as for `celery -A`, with the name of the variable: proj.celery:app",
+    )
 
 
 def _modules(folder: Path) -> list[str]:
