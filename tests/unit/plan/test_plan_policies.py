@@ -36,6 +36,11 @@ def test_the_most_exact_glob_wins(task, glob):
     assert policy_for(PLAN, task).queue == glob
 
 
+def test_a_longer_beginning_wins_over_more_characters():
+    plan = Plan(tasks={"*.email.send": Policy(queue="more"), "sh*": Policy(queue="longer")})
+    assert policy_for(plan, "shop.email.send").queue == "longer"
+
+
 def test_the_first_of_equally_exact_globs_wins():
     globs = {"a*b": Policy(queue="first"), "a?b": Policy(queue="second")}
     assert policy_for(Plan(tasks=globs), "axb").queue == "first"

@@ -31,7 +31,7 @@ POOLS = {
         profile="ram",
         time_limit=timedelta(seconds=90),
         soft_time_limit=timedelta(milliseconds=1500),
-        max_memory_per_child=1025,
+        max_memory_per_child=512 * 2**20 + 1,
     ),
 }
 PLAN = Plan(queues=QUEUES, pools=POOLS)
@@ -122,7 +122,7 @@ def test_the_command_line_is_what_the_pool_says():
     )
     assert arguments("big")[9:17] == (
         *("--time-limit", "90", "--soft-time-limit", "1.5"),
-        *("--max-tasks-per-child", "100", "--max-memory-per-child", "2"),
+        *("--max-tasks-per-child", "100", "--max-memory-per-child", "524289"),
     )
 
 

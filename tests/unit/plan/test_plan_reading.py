@@ -336,3 +336,9 @@ def test_slips_in_an_environment_that_is_not_chosen_are_found(folder):
     unknown, wrong = problems_of(folder)
     assert unknown.at.endswith("[environments.staging.pools.web].autoscale.mx")
     assert wrong.at.endswith("[environments.staging.pools.web].grace")
+
+
+def test_a_key_that_nobody_wrote_is_missed_in_the_plan_not_in_its_environment(tmp_path):
+    (tmp_path / "celeriac.toml").write_text("[pools.p]\n[environments.live.pools.p]\nreplicas = 2\n")
+    [problem] = problems_of(tmp_path, env="live")
+    assert problem.at.endswith("celeriac.toml:1, [pools.p].queues")

@@ -195,6 +195,7 @@ GOOD = {
     "gevent with a hard limit": pool(executor="gevent", time_limit=S),
     "a solo pool": pool(executor="solo", concurrency=1),
     "retries that fit": task(retry=Retry(limit=5, backoff=S), expires=31 * S),
+    "retries of one delay": task(retry=Retry(backoff=S, cap=S)),
     "retries at once": task(retry=Retry(limit=5, backoff=0 * S), expires=S),
     "limits of a task in its own queue": plan(
         queues={"default": Queue(), "cpu": Queue()},
