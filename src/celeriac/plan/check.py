@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from celeriac.errors import PlanError
 from celeriac.plan.document import read_text
+from celeriac.plan.kinds import fields_of
 from celeriac.plan.lines import locate
 from celeriac.plan.model import Plan
 from celeriac.plan.places import FilePlaces, PythonPlaces, layout_of
@@ -19,13 +20,11 @@ def check(plan: Plan, task_names: Iterable[str] | None = None) -> list[PlanError
 
     task_names: the tasks the app knows; None: globs and scheduled tasks are not held against them.
     """
-    report = Report(PythonPlaces())
-    Shape(report).verify(plan)
-    if report.problems():
-        # The rules read typed values, so these come first.
-        return report.problems()
     report = Report(_places_of(plan))
-    report_contradictions(plan, report, None if task_names is None else frozenset(task_names))
+    fields = Shape(report, typed=True).plan({name: getattr(plan, name) for name in fields_of(Plan)})
+    # What does not have its type is left out here, so that the rules read only typed values.
+    typed = Plan(**fields, folder=plan.folder, source=plan.source, environment=plan.environment)
+    report_contradictions(typed, report, None if task_names is None else frozenset(task_names))
     return report.problems()
 
 

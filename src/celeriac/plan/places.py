@@ -60,8 +60,6 @@ class FilePlaces:
     lines: called once, when the first problem is found; path in the file -> line.
     """
 
-    typed = False
-
     def __init__(
         self,
         source: Path,
@@ -103,8 +101,6 @@ class FilePlaces:
 
 class PythonPlaces:
     """Places in a plan built in Python."""
-
-    typed = True
 
     def at(self, path: PlanPath) -> str:
         return "".join(["Plan", *_accessors(path)])

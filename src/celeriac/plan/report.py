@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -19,12 +20,7 @@ _LONGEST_COMPARED = 64
 
 
 class Places(Protocol):
-    """Says where a part of the plan was written.
-
-    typed: the plan was built in Python: durations are timedeltas and tables are structs.
-    """
-
-    typed: bool
+    """Says where a part of the plan was written."""
 
     def at(self, path: PlanPath) -> str:
         """Word the place for a person, like "celeriac.toml:41, [pools.images].queues"."""
@@ -39,8 +35,9 @@ class Report:
     def __init__(self, places: Places) -> None:
         self.places = places
         self._found: list[tuple[int, PlanError]] = []
+        self._counts: Counter[Severity] = Counter()
         self._spoiled: set[PlanPath] = set()
-        self._left_out = 0
+        self._left_out: Counter[Severity] = Counter()
 
     def add(
         self,
@@ -56,15 +53,15 @@ class Report:
         """Add a problem found at `path`, unless that part, or one of `needs`, is spoiled by an earlier one."""
         if any(part in self._spoiled for part in (path, *needs)):
             return
-        if len(self._found) >= _MOST_PROBLEMS:
-            self._left_out += 1
-            return
         if severity == "error":
             self._spoiled.update(path[:length] for length in range(1, len(path) + 1))
+        if self._is_full(severity):
+            self._left_out[severity] += 1
+            return
         problem = PlanError(
             code, message, at=self.places.at(path), known=shortened(known), fix=fix, severity=severity
         )
-        self._found.append((self.places.order(path), problem))
+        self._keep(self.places.order(path), problem)
 
     def is_spoiled(self, path: PlanPath) -> bool:
         """Say whether an error was found at `path` or below."""
@@ -97,16 +94,27 @@ class Report:
 
     def take(self, other: Report) -> None:
         """Add what another report found."""
-        room = max(0, _MOST_PROBLEMS - len(self._found))
-        self._found += other._found[:room]
-        self._left_out += other._left_out + len(other._found[room:])
+        for order, problem in other._found:
+            if self._is_full(problem.severity):
+                self._left_out[problem.severity] += 1
+            else:
+                self._keep(order, problem)
+        self._left_out += other._left_out
 
     def problems(self) -> list[PlanError]:
         """List what was found, in the order of the file."""
         ordered = [problem for _, problem in sorted(self._found, key=lambda found: found[0])]
-        if self._left_out:
-            ordered.append(_left_out(self._left_out, self.places.at(())))
-        return ordered
+        return ordered + [
+            _left_out(count, severity, self.places.at(())) for severity, count in self._left_out.items()
+        ]
+
+    def _is_full(self, severity: Severity) -> bool:
+        # Each has its own room, so that no flood of warnings hides an error.
+        return self._counts[severity] >= _MOST_PROBLEMS
+
+    def _keep(self, order: int, problem: PlanError) -> None:
+        self._counts[problem.severity] += 1
+        self._found.append((order, problem))
 
     def raise_errors(self) -> None:
         """Raise one PlanError with every problem, if one of them is an error; warnings alone raise nothing."""
@@ -123,9 +131,13 @@ def raise_errors(problems: list[PlanError]) -> None:
         )
 
 
-def _left_out(count: int, at: str) -> PlanError:
+def _left_out(count: int, severity: Severity, at: str) -> PlanError:
     return PlanError(
-        "PLAN-099", f"there are {count} more problems.", at=at, fix="mend these first, then check again"
+        "PLAN-099",
+        f"there are {count} more {'problems' if severity == 'error' else 'warnings'}.",
+        at=at,
+        fix="mend these first, then check again",
+        severity=severity,
     )
 
 

@@ -30,20 +30,17 @@ class Shape:
 
     partial: the values are laid over others (an environment): nothing is required, and a value whose variables
         are not set here is taken on trust.
+    typed: the values are those of a Plan: durations are timedeltas and tables are structs.
     """
 
-    def __init__(self, report: Report, *, partial: bool = False) -> None:
+    def __init__(self, report: Report, *, partial: bool = False, typed: bool = False) -> None:
         self._report = report
         self._partial = partial
-        self._typed = report.places.typed
+        self._typed = typed
 
     def plan(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Read the keys of a whole plan into the fields of `Plan`; what does not fit is left out."""
         return self._fields(fields_of(Plan), values, ())
-
-    def verify(self, plan: Plan) -> None:
-        """Report every field of a plan built in Python that does not have its type or is out of range."""
-        self._fields(fields_of(Plan), {name: getattr(plan, name) for name in fields_of(Plan)}, ())
 
     def _fields(self, fields: dict[str, Field], values: Mapping[str, Any], path: PlanPath) -> dict[str, Any]:
         read = {}

@@ -147,6 +147,18 @@ def test_only_the_first_hundred_problems_are_said(tmp_path):
     assert raised.value.problems[-1].message == "there are 150 more problems."
 
 
+def test_a_flood_of_warnings_stops_nothing_and_hides_no_error(tmp_path):
+    pools = "".join(f'[pools.p{at}]\nqueues = ["a"]\ntime_limit = "1h"\n' for at in range(150))
+    (tmp_path / "celeriac.toml").write_text("[queues.a]\n" + pools)
+    warnings = check(read_plan(tmp_path, environ={}))
+    assert warnings[-1].message == "there are 50 more warnings."
+    assert {warning.severity for warning in warnings} == {"warning"}
+    (tmp_path / "celeriac.toml").write_text("[queues.a]\n" + pools + "autoscale = { min = 2, max = 1 }\n")
+    with pytest.raises(PlanError) as raised:
+        read_plan(tmp_path, environ={})
+    assert [problem.code for problem in raised.value.problems] == ["PLAN-034"]
+
+
 def test_a_key_of_the_head_that_stands_outside_is_sent_home(tmp_path):
     (tmp_path / "celeriac.toml").write_text('broker = "sqlite:///b.db"\n[celeriac.queues.a]\n')
     with pytest.raises(PlanError) as raised:
@@ -178,6 +190,15 @@ def test_a_plan_built_in_python_is_told_where_in_python(plan, at):
     assert [problem.at for problem in check(plan)] == [at]
     with pytest.raises(PlanError):
         verify(plan)
+
+
+def test_types_and_rules_are_told_together_in_python_too():
+    plan = Plan(queues={"a": Queue(max_wait=5)}, pools={"web": Pool(queues=("b",)), "two": 2})
+    assert [(problem.code, problem.at) for problem in check(plan)] == [
+        ("PLAN-011", 'Plan.queues["a"].max_wait'),
+        ("PLAN-011", 'Plan.pools["two"]'),
+        ("PLAN-012", 'Plan.pools["web"].queues[0]'),
+    ]
 
 
 def test_a_good_plan_built_in_python_is_given_back():
