@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from celery import Celery, chord
+from celery.exceptions import WorkerLostError
 
 import celeriac
 from celeriac.deadletters import Letter, read_letter
@@ -102,8 +103,12 @@ class Shop:
         self.app = celeriac.adopt(Celery("shop", set_as_current=False), project.folder / "celeriac.toml")
         self.letters: list[Letter] = []
         project.write("proj.py", "import celeriac\napp = celeriac.create_app()\n")
-        self.worker = project.start_celery("-A", "proj", "worker", "-P", executor, "-c", "2", "-l", "INFO")
+        self.start_worker(executor)
         self.worker.wait_for_log("ready.")
+
+    def start_worker(self, executor: str) -> None:
+        options = ("-P", executor, "-c", "2", "-l", "INFO")
+        self.worker = self.project.start_celery("-A", "proj", "worker", *options)
 
     def send(self, name: str, *args: Any, **options: Any) -> Any:
         return self.app.send_task(name, args, **options)
@@ -242,3 +247,20 @@ def test_revoked_tasks_leave_no_letter(shops, pool):
     shop.app.control.revoke(revoked.id)
     assert eventually(lambda: revoked.state == "REVOKED")
     assert shop.letters_of(revoked) == []
+
+
+def test_a_task_that_takes_whole_workers_with_it_ends_as_a_failure_and_a_letter(tmp_path):
+    project = Project(tmp_path / "solo", plan=PLAN, tasks=TASKS, environ={})
+    try:
+        shop = Shop(project, "solo")
+        sent = shop.send("shop.die", "worker", "kill")
+        for _ in range(2):
+            shop.worker.wait(within=20)
+            shop.start_worker("solo")
+        letter = shop.letter_of(sent)
+        assert (letter.reason, letter.deliveries, shop.runs("worker")) == ("poison", 2, 2)
+        with pytest.raises(WorkerLostError):
+            sent.get(timeout=5)
+        assert shop.works()
+    finally:
+        project.close()

@@ -36,7 +36,9 @@ def transport_options(plan: Plan) -> dict[str, Any]:
     """Give what the embedded broker must know of the plan."""
     return {
         "letters_queue": plan.letters.queue,
-        "letters_after": plan.letters.after,
+        # Our workers end a task themselves after `letters.after` deaths, and tell whoever waits for it; the broker,
+        # which can only set it aside, is there for other consumers.
+        "letters_after": plan.letters.after + 1,
         "queues": {
             name: {"max_length": queue.max_length, "when_full": queue.when_full}
             for name, queue in plan.queues.items()

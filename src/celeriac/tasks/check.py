@@ -46,6 +46,10 @@ class MalformedTask(InvalidTaskError):
     """A message cannot be read as a task; says which part is wrong."""
 
 
+class PoisonTask(InvalidTaskError):
+    """A message has killed its worker as often as the plan allows, and is not run again."""
+
+
 def check(message: Any) -> None:
     """See that a message is a task, in protocol 2, in protocol 1 or between the two.
 

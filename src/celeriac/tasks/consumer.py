@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import signals
 from celery.app.task import Context
-from celery.exceptions import InvalidTaskError, NotRegistered
+from celery.exceptions import InvalidTaskError, NotRegistered, WorkerLostError
 from celery.utils.log import get_logger
 from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
@@ -16,7 +16,8 @@ from kombu.exceptions import ContentDisallowed, DecodeError, OperationalError
 
 from celeriac.events import emit
 from celeriac.tasks.blend import blend_requests
-from celeriac.tasks.check import MalformedTask, check, check_name
+from celeriac.tasks.check import MalformedTask, PoisonTask, check, check_name
+from celeriac.tasks.deaths import reported_deliveries
 from celeriac.tasks.limits import fit_soft_limit, limit_time
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.request import queue_of
@@ -68,8 +69,12 @@ class Consumer(CeleryConsumer):
         signals.task_rejected.send(sender=self, message=message, exc=None)
 
     def on_invalid_task(self, body: Any, message: Any, exc: Exception) -> None:
-        """Set aside a message that names a task and cannot be read as one."""
-        self._set_aside(message, "malformed", exc)
+        """Set aside a message that names a task and cannot be read as one, or must not be run any more."""
+        if isinstance(exc, PoisonTask):
+            self._fail(message, WorkerLostError(f"Worker exited prematurely: {exc}."))
+            self._set_aside(message, "poison", exc)
+        else:
+            self._set_aside(message, "malformed", exc)
         signals.task_rejected.send(sender=self, message=message, exc=exc)
 
     def on_decode_error(self, message: Any, exc: Exception) -> None:
@@ -79,21 +84,29 @@ class Consumer(CeleryConsumer):
     def on_unknown_task(self, body: Any, message: Any, exc: Exception) -> None:
         """Set aside a task that this worker does not know, and fail it, so that nobody waits for it."""
         try:
-            headers = _task_headers(message)
+            check(message)
         except _MALFORMED as malformed:
             self.on_invalid_task(body, message, malformed)
             return
+        headers = _task_headers(message)
+        unknown = NotRegistered(headers["task"])
+        self._fail(message, unknown)
+        self._set_aside(message, "unknown-task", unknown)
+        signals.task_unknown.send(
+            sender=self, message=message, exc=exc, name=headers["task"], id=headers["id"]
+        )
+
+    def _fail(self, message: Any, error: Exception) -> None:
+        """Store FAILURE for a task that will not be run, and tell its errbacks, its chord and event listeners."""
+        headers = _task_headers(message)
         task_id, name = headers["id"], headers["task"]
-        unknown = NotRegistered(name)
         try:
-            self.app.backend.mark_as_failure(task_id, unknown, request=Context(headers))
+            self.app.backend.mark_as_failure(task_id, error, request=Context(headers))
         except Exception as trouble:
             # The letter still says how the task ended, and must be written.
             emit("tasks", "task.outcome_unstored", task=name, task_id=task_id, error=repr(trouble))
-        self._set_aside(message, "unknown-task", unknown)
         if self.event_dispatcher:
-            self.event_dispatcher.send("task-failed", uuid=task_id, exception=f"NotRegistered({name!r})")
-        signals.task_unknown.send(sender=self, message=message, exc=exc, name=name, id=task_id)
+            self.event_dispatcher.send("task-failed", uuid=task_id, exception=repr(error))
 
     def _on_stray_error(self, message: Any, error: Exception) -> None:
         """Take what Celery's handler did not expect; it would have stopped the worker."""
@@ -114,6 +127,7 @@ class Consumer(CeleryConsumer):
                 queue=queue_of(message),
                 exception=error,
                 traceback="".join(traceback_module.format_exception(error)),
+                deliveries=reported_deliveries(message),
                 worker=self.hostname,
             )
         except Exception as trouble:
@@ -124,11 +138,7 @@ class Consumer(CeleryConsumer):
 
 
 def _task_headers(message: Any) -> dict[str, Any]:
-    """Read what Celery's backends want to know of a task that is not registered: its ids and its canvas.
-
-    Raises: one of _MALFORMED if the message is no task.
-    """
-    check(message)
+    """Read what Celery's backends want to know of a task that has no request: its ids and its canvas."""
     payload = message.payload
     if isinstance(payload, dict):
         return {**payload, **message.headers, **message.properties}

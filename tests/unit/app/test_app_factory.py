@@ -141,7 +141,7 @@ def test_sqlite_paths_are_taken_from_the_plans_folder_and_nothing_is_made_yet(tm
     assert app.conf.result_backend == f"sqlite:///{tmp_path}/.celeriac/results.db"
     assert app.conf.broker_transport_options == {
         "letters_queue": "celeriac.dead",
-        "letters_after": 7,
+        "letters_after": 8,
         "queues": {"low": {"max_length": 5, "when_full": "reject"}},
     }
     assert not (tmp_path / ".celeriac").exists()
