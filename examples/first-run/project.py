@@ -68,7 +68,7 @@ class Project:
         if self.folder.exists():
             if not (self.folder / "celeriac.toml").exists() and any(self.folder.iterdir()):
                 raise SystemExit(f"{self.folder} holds something else; name another folder with --work")
-            if self.status() is not None:
+            if self._is_up():
                 raise SystemExit(f"a run is under way in {self.folder}; end it first")
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True)
@@ -77,8 +77,14 @@ class Project:
             HERE / "flights", self.folder / "flights", ignore=shutil.ignore_patterns("__pycache__")
         )
 
-    def up(self) -> int:
-        """Start `celeriac up`; give its process id."""
+    def _is_up(self) -> bool:
+        try:
+            return self.status() is not None
+        except SystemExit:
+            return False  # what lies there cannot be read, so nothing runs on it
+
+    def up(self) -> None:
+        """Start `celeriac up`."""
         with self.log.open("wb") as log:
             self._up = subprocess.Popen(
                 [sys.executable, "-m", "celeriac", "up"],
@@ -89,23 +95,25 @@ class Project:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # a Ctrl-C is for us; we stop it then
             )
-        return self._up.pid
 
     def celeriac(self, *arguments: str) -> str:
         """Run a command of `celeriac` in the folder and give what it printed.
 
-        Raises: SystemExit with its words if it failed.
+        Raises: SystemExit with its words if it failed; TooLate.
         """
-        done = subprocess.run(
-            [sys.executable, "-m", "celeriac", *arguments],
-            cwd=self.folder,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_A_COMMAND_TAKES_S,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "celeriac", *arguments],
+                cwd=self.folder,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=_A_COMMAND_TAKES_S,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TooLate(f"celeriac {' '.join(arguments)}: no end after {error.timeout:.0f} s") from error
         if done.returncode:
             raise SystemExit(f"celeriac {' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout

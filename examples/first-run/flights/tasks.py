@@ -50,7 +50,7 @@ def transform(chunk: str) -> str:
     flights = [
         flight_of(number, row, _weather()) for number, row in enumerate(_read(chunk), start=_first_row(chunk))
     ]
-    return _put("flights", _first_row(chunk), "json", json.dumps(flights))
+    return _put("transformed", _first_row(chunk), "json", json.dumps(flights))
 
 
 @shared_task(name="flights.load")
