@@ -230,8 +230,9 @@ class Records:
 
 def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    done = connection.execute(insert(letters).on_conflict_do_nothing(index_elements=["id"]), rows)
-    return max(done.rowcount, 0)
+    # Counted by what comes back: Postgres gives no row count for many rows at once.
+    statement = insert(letters).on_conflict_do_nothing(index_elements=["id"]).returning(letters.c.id)
+    return len(connection.execute(statement, rows).all())
 
 
 class _Death(NamedTuple):
