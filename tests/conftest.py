@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from servers import waiting
+from servers.postgres_server import PostgresServer, running_postgres
 from servers.project import PLAN, TASKS, Project
 from servers.redis_server import RedisServer, running_redis
 from servers.soak import SoakFigures
@@ -48,6 +49,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     """A real Redis for the whole session; skips where none is installed, fails there in CI."""
     try:
         with running_redis(tmp_path_factory.mktemp("redis")) as server:
+            yield server
+    except FileNotFoundError as missing:
+        if is_ci():
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A real PostgreSQL for the whole session; skips where none is installed, fails there in CI."""
+    try:
+        with running_postgres() as server:
             yield server
     except FileNotFoundError as missing:
         if is_ci():

@@ -5,6 +5,7 @@ versioned documents, totals. The same protocol is kept by Redis, Postgres and an
 cannot be reached, CoordinationUnavailable says so and nobody may act on what it said before its time is up.
 """
 
+from celeriac.coordination.opening import open_coordination
 from celeriac.coordination.protocol import ABSENT, Coordination, Term, Versioned
 
-__all__ = ["ABSENT", "Coordination", "Term", "Versioned"]
+__all__ = ["ABSENT", "Coordination", "Term", "Versioned", "open_coordination"]

@@ -1,0 +1,37 @@
+"""Opening a coordination store by its URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from celeriac.coordination.protocol import Coordination
+from celeriac.errors import CoordinationError
+from celeriac.stores.redis import REDIS_SCHEMES
+from celeriac.stores.sql import KNOWN_SCHEMES
+
+
+def open_coordination(url: str, folder: Path = Path()) -> Coordination:
+    """Give the store at `url`; nothing is connected to before it is first used.
+
+    url: "redis://…", "rediss://…", "unix://…", "postgresql://…", or "sqlite:///file" (relative to `folder`).
+    Raises: CoordinationError or RecordsError for a URL that names no store, or a driver that is not installed.
+    """
+    scheme = url.partition(":")[0].partition("+")[0]
+    # Each store is imported by the first who uses it: the drivers are extras, and slow to import.
+    if scheme in REDIS_SCHEMES:
+        from celeriac.stores.redis import open_redis  # noqa: PLC0415
+
+        open_redis(url).close()
+        from celeriac.coordination.redis import RedisCoordination  # noqa: PLC0415
+
+        return RedisCoordination(url)
+    if scheme in KNOWN_SCHEMES:
+        from celeriac.coordination.sql import SqlCoordination  # noqa: PLC0415
+
+        return SqlCoordination(url, folder)
+    raise CoordinationError(
+        "COORD-008",
+        f'processes cannot agree by "{url}": the scheme "{scheme}" is not supported.',
+        known=[*REDIS_SCHEMES, *KNOWN_SCHEMES],
+        fix="name a Redis, a Postgres server or a SQLite file in [celeriac].coordination",
+    )
