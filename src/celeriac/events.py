@@ -7,7 +7,11 @@ fields (`record.event`, `record.fields`), so that any handler can count, colour 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any
+
+#: is told the room, the event and its fields, in the process and thread where it happened; must not raise
+Listener = Callable[[str, str, Mapping[str, Any]], None]
 
 #: name of the event → (level, the sentence a person reads; fields are filled in by name)
 VOCABULARY: dict[str, tuple[int, str]] = {
@@ -35,6 +39,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "recorder.waiting": (
         logging.WARNING,
         "the recorder cannot work right now, trying on in {pause_s:.1f}s: {error}",
+    ),
+    "app.early_tasks": (
+        logging.WARNING,
+        "bound before the app was adopted, and acked before they run, so that a dying worker loses them: {tasks}",
     ),
     "app.overrules_plan": (
         logging.WARNING,
@@ -77,13 +85,28 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "up.forced": (logging.WARNING, "killing everything that still runs; tasks go back to their queues"),
     "up.stopped": (logging.INFO, "stopped {how}"),
     "up.reloading": (logging.INFO, "{edited} edited, starting again"),
+    "metrics.uncounted": (logging.WARNING, "nothing is counted here, {folder} cannot be written: {error}"),
+    "pulse.unwritten": (logging.WARNING, "the heartbeat file {path} cannot be written: {error}"),
     "up.edit_refused": (logging.ERROR, "the edited plan is not used:\n{error}"),
 }
+
+
+_listeners: dict[str, Listener] = {}
+
+
+def listen(name: str, listener: Listener) -> None:
+    """Have `listener` told of every event of this process, also of those below the log level.
+
+    name: listening again under the same name replaces the listener.
+    """
+    _listeners[name] = listener
 
 
 def emit(room: str, event: str, **fields: Any) -> None:
     """Say that `event` happened in `room`, with its values as fields."""
     level, sentence = VOCABULARY[event]
+    for listener in tuple(_listeners.values()):
+        listener(room, event, fields)
     logger = logging.getLogger(f"celeriac.{room}")
     if logger.isEnabledFor(level):
         logger.log(level, sentence.format(**fields), extra={"event": event, "fields": fields})

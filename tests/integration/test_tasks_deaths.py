@@ -51,6 +51,10 @@ def add(x, y):
 def fail(message):
     raise ValueError(message)
 
+@shared_task(name="shop.early", acks_late=False)
+def early():
+    raise ValueError("acked already")
+
 @shared_task(name="shop.flaky")
 def flaky(key, kind="OSError"):
     count(key)
@@ -167,6 +171,12 @@ def test_a_task_that_raises_is_a_failure_and_one_letter(shops, pool):
     assert "raise ValueError(message)" in letter.traceback
     assert shop.works()
     assert len(shop.letters_of(sent)) == 1
+
+
+@every_pool
+def test_a_task_that_was_acked_before_it_ran_is_a_letter_all_the_same(shops, pool):
+    shop = shops[pool]
+    assert shop.letter_of(shop.send("shop.early")).reason == "failed"
 
 
 @every_pool

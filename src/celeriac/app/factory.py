@@ -20,7 +20,7 @@ from celeriac.events import emit
 from celeriac.plan import Plan, find_plan, read_plan
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
-from celeriac.tasks.runtime import PLAN_SETTING, Runtime, settle
+from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, settle
 
 _TASK = "celeriac.tasks.task:Task"
 _CONSUMER = "celeriac.tasks.consumer:Consumer"
@@ -79,7 +79,7 @@ def _resolve(plan: Plan | Path | str | None) -> Plan:
 def _equip(app: Celery, plan: Plan) -> Celery:
     """Hang plan and sink on the app, and complete its settings when Celery reads them."""
     settle(app, Runtime(plan, LetterPost(app, plan.letters.queue)))
-    app.conf[PLAN_SETTING] = plan
+    app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()
 
@@ -97,7 +97,17 @@ def _equip(app: Celery, plan: Plan) -> Celery:
         complete()
     if app.finalized:
         enrol()
+        _warn_of_early_tasks(app)
     return app
+
+
+def _warn_of_early_tasks(app: Celery) -> None:
+    """Say which tasks took Celery's early ack before the app was adopted: Celery reads it once, when it binds them."""
+    early = [
+        name for name, task in app.tasks.items() if not task.acks_late and not name.startswith("celery.")
+    ]
+    if early and app.conf.task_acks_late:
+        emit("app", "app.early_tasks", tasks=", ".join(sorted(early)))
 
 
 def _complete(app: Celery, plan: Plan) -> None:
@@ -118,7 +128,7 @@ def _complete(app: Celery, plan: Plan) -> None:
         elif name in ("broker_url", "result_backend") and plan.source and conf[name] != value:
             emit("app", "app.overrules_plan", setting=name, plan=str(plan.source))
     conf.include = [*conf.include, *(name for name in plan.imports if name not in conf.include)]
-    conf.task_routes = [*_routes(conf.task_routes), Router(plan)]
+    conf.task_routes = [*_routes(conf.task_routes), Router(policies_only(plan))]
     conf.beat_schedule = {**beat_schedule(plan), **conf.beat_schedule}
     if conf.broker_url and conf.broker_url.startswith("sqlite:"):
         conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}

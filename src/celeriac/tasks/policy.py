@@ -12,7 +12,7 @@ import msgspec
 
 from celeriac.plan import Plan, Policy, policy_for
 from celeriac.tasks.retry import exception_classes, guard
-from celeriac.tasks.runtime import plan_of
+from celeriac.tasks.runtime import policies_of
 
 CELERY_REQUEST = "celery.worker.request:Request"
 CELERY_STRATEGY = "celery.worker.strategy:default"
@@ -22,7 +22,7 @@ STRATEGY = "celeriac.tasks.strategy:default"
 
 def governing(app: Any, name: str, declared: Policy | None) -> Policy:
     """Give the policy of the task `name` of an app; `declared` alone if the app has no plan."""
-    plan = plan_of(app)
+    plan = policies_of(app)
     return overlaid(plan, name, declared) if plan is not None else declared or Policy()
 
 

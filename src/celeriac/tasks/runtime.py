@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from celery import Celery
     from kombu.message import Message
 
-#: where the plan travels in the app's settings, so that a pickled app (spawned pool processes) still has it
-PLAN_SETTING = "celeriac_plan"
+#: where the policies travel in the app's settings, so that a pickled app (spawned pool processes) still has them
+POLICIES_SETTING = "celeriac_policies"
 
 
 class DeadLetterSink(Protocol):
@@ -71,10 +71,15 @@ def runtime_of(app: Celery) -> Runtime:
     return runtime
 
 
-def plan_of(app: Any) -> Plan | None:
-    """Give the app's plan, also in a pool process that got the app by pickle; None if it has none."""
+def policies_only(plan: Plan) -> Plan:
+    """Give a plan with nothing but the policies: settings are shown to operators, and URLs hold passwords."""
+    return Plan(name=plan.name, tasks=plan.tasks)
+
+
+def policies_of(app: Any) -> Plan | None:
+    """Give a plan with the app's policies, also in a pool process that got the app by pickle; None if it has none."""
     runtime = getattr(app, "celeriac", None)
     if isinstance(runtime, Runtime):
         return runtime.plan
-    plan = app.conf.get(PLAN_SETTING)
+    plan = app.conf.get(POLICIES_SETTING)
     return plan if isinstance(plan, Plan) else None

@@ -208,6 +208,25 @@ def test_an_app_that_was_pickled_still_follows_its_plan():
     assert again.amqp.router.route({}, "add")["queue"].name == "low"
 
 
+def test_the_settings_that_operators_see_hold_no_password():
+    app = adopted(broker="redis://:hunter2@broker/0", results="redis://:hunter2@broker/1")
+    assert "hunter2" not in str(app.conf.table())
+    assert "hunter2" not in app.conf.humanize()
+
+
+def test_tasks_bound_before_the_app_was_adopted_are_named(caplog):
+    app = Celery("shop", broker="memory://", set_as_current=False)
+
+    @app.task(name="shop.early", shared=False)
+    def early():
+        pass
+
+    app.finalize()
+    adopted(app)
+    assert "shop.early" in caplog.text
+    assert early.policy == celeriac.Policy()
+
+
 def test_a_celeriac_task_of_an_app_without_a_plan_is_refused_when_a_worker_would_start():
     from celeriac.tasks.runtime import runtime_of
 
