@@ -18,7 +18,7 @@ FORMATTED := src tests benchmarks scripts $(wildcard examples)
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
 
-demo: $(DEMO_DATA) ## real work on real data: several workers, one killed, one dead letter mended and replayed
+demo: $(DEMO_DATA) ## real work on real data: several workers, one killed, dead letters mended and replayed
 	$(BIN)/python examples/first-run/run.py $(ARGS)
 
 up: $(DEMO_DATA) ## run the example's whole plan in the foreground; Ctrl-C drains it
