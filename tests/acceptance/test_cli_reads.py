@@ -176,6 +176,21 @@ def test_an_app_that_cannot_be_imported_is_one_clear_error(project):
     assert "Traceback" not in checked.stderr
 
 
+def test_a_broker_that_cannot_be_looked_into_hides_nothing_else(shop):
+    shop.environ["CELERY_BROKER_URL"] = "amqp://nobody:secret@127.0.0.1:1//"
+    status = json.loads(shop.celeriac("status", "--json").stdout)
+    assert status["broker_error"].startswith("BROKER-012")
+    answer = why(shop, "some-id")
+    assert answer["verdict"] == "unknown"
+    assert "cannot be said" in answer["sentence"]
+    assert answer["looked_at"] == ["the result backend", "the dead letters"]
+    refused = shop.celeriac("send", "shop.add", "1")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("UP-024")
+    assert "secret" not in refused.stderr
+    assert shop.celeriac("queues").returncode == 1
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_completion_script_names_the_program(shop, shell):
     script = shop.celeriac("completion", shell)

@@ -73,7 +73,7 @@ class Project:
 
         Raises: AppError if it cannot be found or imported.
         """
-        with _import_errors_worded():
+        with _breakage_worded():
             app = self._app
             if with_tasks:
                 app.loader.import_default_modules()
@@ -170,17 +170,26 @@ def pass_project(function: F) -> F:
 
 
 @contextmanager
-def _import_errors_worded() -> Iterator[None]:
+def _breakage_worded() -> Iterator[None]:
     """Say in one line where the project's own code breaks; anything at all may be raised by it."""
     try:
         yield
     except CeleriacError:
         raise
     except Exception as error:
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        raise AppError(
-            "APP-011",
-            f"importing the app failed: {type(error).__name__}: {error}",
-            at=f"{last.filename}:{last.lineno}",
-            fix="mend the line; `python -c 'import …'` shows the whole traceback",
-        ) from error
+        raise broken_code(error) from error
+
+
+def broken_code(error: Exception) -> AppError:
+    """Word what the project's code raised while it was imported, with the line it comes from."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith("<frozen")]
+    at = f"{own[-1].filename}:{own[-1].lineno}" if own else None
+    if isinstance(error, SyntaxError):
+        at = f"{error.filename}:{error.lineno}"
+    return AppError(
+        "APP-011",
+        f"the app cannot be loaded: {type(error).__name__}: {error}",
+        at=at,
+        fix="mend the code there",
+    )

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from celeriac.cli.context import Project, pass_project
 from celeriac.cli.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from celeriac.control.broker import QueueReport
 
 
 @click.command()
@@ -19,15 +25,13 @@ def command(project: Project, as_json: bool) -> None:
     if as_json:
         print_json({"queues": reports})
         return
-    show(project)
+    show(reports)
 
 
-def show(project: Project) -> None:
+def show(reports: Sequence[QueueReport]) -> None:
     """Print the queues as a table, and below it what is wrong with them."""
     from celeriac.cli.output import print_table, say_age
-    from celeriac.control.broker import queues
 
-    reports = queues(project.plan)
     print_table(
         ["queue", "ready", "delayed", "unacked", "oldest", "max wait", "readers", "letters"],
         [

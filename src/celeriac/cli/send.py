@@ -11,7 +11,7 @@ import click
 from celeriac.cli.completion import queue_names, task_names
 from celeriac.cli.context import Project, pass_project
 from celeriac.cli.output import json_option, nearest, print_json
-from celeriac.errors import CommandError
+from celeriac.errors import CommandError, SuperviseError, redacted
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -105,7 +105,8 @@ def send(
 ) -> Any:
     """Send the task.
 
-    Raises: CommandError UP-021 if the app does not know it, UP-022 if it does not take these arguments.
+    Raises: CommandError UP-021 if the app does not know it, UP-022 if it does not take these arguments;
+        SuperviseError if broker or result backend cannot be reached.
     """
     known = app.tasks.get(task)
     if known is None and not unchecked:
@@ -119,10 +120,21 @@ def send(
             if close
             else "import its module in the plan, or add --unchecked",
         )
-    if known is None:
-        return app.send_task(task, args, kwargs, **options)
+    from kombu.exceptions import OperationalError
+
     try:
+        if known is None:
+            return app.send_task(task, args, kwargs, **options)
         return known.apply_async(args, kwargs, **options)
+    except (OperationalError, OSError, RuntimeError) as error:
+        # Celery's own word for a result store that cannot be reached is RuntimeError.
+        reason = " ".join(str(error).split())
+        raise SuperviseError(
+            "UP-024",
+            f"sending {task} failed: {reason}",
+            at=redacted(app.conf.broker_url),
+            fix="see that the broker and the result backend can be reached",
+        ) from error
     except TypeError as error:
         raise CommandError(
             "UP-022", f"{task} does not take these arguments: {error}", fix="see the task's signature"

@@ -8,7 +8,7 @@ import click
 
 from celeriac.cli.context import Project, pass_project
 from celeriac.cli.output import json_option, print_json, print_table, say_age
-from celeriac.errors import redacted
+from celeriac.errors import BrokerError, redacted
 
 
 @click.command()
@@ -21,9 +21,16 @@ def command(project: Project, as_json: bool) -> None:
 
     plan = project.plan
     up = processes.running(plan)
-    consumers = broker.consumers(plan)
+    try:
+        consumers, waiting = broker.consumers(plan), broker.queues(plan)
+        unseen = None
+    except BrokerError as error:
+        consumers, waiting, unseen = [], [], error
     if as_json:
-        print_json({"up": up, "consumers": consumers, "queues": broker.queues(plan)})
+        seen = {"consumers": consumers, "queues": waiting, "broker_error": None}
+        print_json(
+            {"up": up, **(seen if unseen is None else dict.fromkeys(seen) | {"broker_error": str(unseen)})}
+        )
         return
     now = time.time()
     click.echo(f"broker: {redacted(plan.broker)}")
@@ -38,6 +45,9 @@ def command(project: Project, as_json: bool) -> None:
                 for it in up.processes
             ],
         )
+    if unseen is not None:
+        click.echo(f"\n{unseen}", err=True)
+        return
     # The recorder has no mailbox of Celery's to be named by.
     named = {it.pid: it.name for it in up.processes if it.kind == "recorder"} if up else {}
     click.echo()
@@ -49,4 +59,4 @@ def command(project: Project, as_json: bool) -> None:
         ],
     )
     click.echo()
-    queues_command.show(project)
+    queues_command.show(waiting)

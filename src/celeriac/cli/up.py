@@ -46,10 +46,9 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     import sys
 
     from celeriac.plan import verify
-    from celeriac.supervise import Supervisor
     from celeriac.supervise.instance import Instance
     from celeriac.supervise.output import Output, OutputHandler
-    from celeriac.supervise.supervisor import Reload
+    from celeriac.supervise.supervisor import Reload, Supervisor
 
     def processes() -> tuple[Process, ...]:
         plan = scaled(project.read_plan(), scale)

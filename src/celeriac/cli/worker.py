@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from celeriac.cli.completion import pool_names
-from celeriac.cli.context import Project, pass_project
+from celeriac.cli.context import Project, broken_code, pass_project
+from celeriac.errors import AppError, CeleriacError
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -37,12 +38,27 @@ def command(project: Project, pool: str, replica: int) -> int:
     # Greenlets replace the standard library's blocking calls; what is imported before keeps the old ones.
     from celery import maybe_patch_concurrency
 
-    maybe_patch_concurrency(["celery", *arguments])
+    try:
+        maybe_patch_concurrency(["celery", *arguments])
+    except ImportError as error:
+        raise AppError(
+            "APP-012",
+            f'pool "{pool}" needs a package that is not installed: {error}',
+            fix=f'pip install "celeriac[{error.name}]"',
+        ) from error
     app = project.app()
     shorten_logs(app)
     say_root_once()
     workers = attend(app)
-    app.worker_main(["--quiet", *arguments])
+    try:
+        app.worker_main(["--quiet", *arguments])
+    except (CeleriacError, click.ClickException):
+        raise
+    except Exception as error:
+        if workers:
+            raise
+        # Celery imports the tasks before there is a worker: this is theirs, and its place says more than its traceback.
+        raise broken_code(error) from error
     return int(workers[0].exitcode or 0) if workers else 0
 
 
@@ -78,7 +94,7 @@ def attend(app: Celery) -> list[Any]:
 
     Returns: a list in which Celery's worker appears once it exists.
     """
-    from threading import Thread
+    from _thread import start_new_thread
 
     from celery import signals
 
@@ -95,7 +111,8 @@ def attend(app: Celery) -> list[Any]:
     def stopping(**_: Any) -> None:
         # This was the grace. A SIGQUIT from now on means: drop what still runs, and do not wait for it once more.
         app.conf.worker_soft_shutdown_timeout = 0
-        Thread(target=say_what_still_runs, daemon=True, name="last tasks").start()
+        # Not Thread.start, which waits for the thread to begin: a greenlet's signal handler may not wait.
+        start_new_thread(say_what_still_runs, ())
 
     signals.worker_init.connect(keep, weak=False)
     signals.worker_ready.connect(ready, weak=False)

@@ -6,9 +6,6 @@ In: a tuple of `plan.Process` and the folder they work in. Out: their output lin
     beat, workers, recorder. When the supervisor itself is killed, the lifeline of every process breaks and
     the process stops by itself.
 
-Nothing here imports Celery: the supervisor is one light process that knows processes, pipes and signals.
+Nothing here imports Celery: the supervisor is one light process that knows processes, pipes and signals. This
+file imports nothing at all, since every process that is supervised reads `lifeline` from here.
 """
-
-from celeriac.supervise.supervisor import Supervisor
-
-__all__ = ["Supervisor"]

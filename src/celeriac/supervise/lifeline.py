@@ -34,8 +34,8 @@ def follow() -> bool:
     end = socket.socket(fileno=int(descriptor))
     end.set_inheritable(False)
     _ends.append(end)
-    watch = threading.Thread(target=_watch, args=(end.fileno(), float(grace_s)), daemon=True, name="lifeline")
-    watch.start()
+    arguments = (end.fileno(), float(grace_s), threading.main_thread().ident)
+    threading.Thread(target=_watch, args=arguments, daemon=True, name="lifeline").start()
     return True
 
 
@@ -48,13 +48,12 @@ def say_ready() -> None:
             return  # the supervisor is gone; the watch sees to that
 
 
-def _watch(descriptor: int, grace_s: float) -> None:
+def _watch(descriptor: int, grace_s: float, main: int | None) -> None:
     try:
         while os.read(descriptor, 64):
             pass
     except OSError:
         pass  # a reset line is a broken line
-    main = threading.main_thread().ident
     if main is not None:
         signal.pthread_kill(main, signal.SIGTERM)
     _sleep(grace_s)

@@ -18,7 +18,6 @@ from celeriac.plan import Process
 from celeriac.supervise.instance import Instance
 from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
-from celeriac.supervise.reload import edits
 
 #: what sends stops first, what records the last letters stops last
 DRAIN_ORDER = ("beat", "worker", "recorder")
@@ -161,6 +160,8 @@ class Supervisor:
         return finished
 
     async def _follow_edits(self, reload: Reload) -> None:
+        from celeriac.supervise.reload import edits  # noqa: PLC0415 - the watcher costs time only where it watches
+
         async for edited in edits(self._folder, reload.plan):
             processes: Sequence[Process] | None = None
             if edited == "plan":

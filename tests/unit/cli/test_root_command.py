@@ -1,9 +1,9 @@
 """The root command: quick help, lazy commands, and errors worded once."""
 
 import importlib.util
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -14,11 +14,16 @@ PRESENT = [name for name in main.COMMANDS if importlib.util.find_spec(f"celeriac
 
 
 def test_help_takes_less_than_200_ms():
+    def cpu_s() -> float:
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     took = []
     for _ in range(5):
-        began = time.perf_counter()
+        before = cpu_s()
         subprocess.run([sys.executable, "-m", "celeriac", "--help"], check=True, capture_output=True)
-        took.append(time.perf_counter() - began)
+        # Its own time, which a busy machine does not stretch as it does the wall's; help waits for nothing.
+        took.append(cpu_s() - before)
     assert min(took) < 0.2
 
 
@@ -33,7 +38,8 @@ def test_help_imports_neither_celery_nor_the_plan():
 
 def test_the_supervisor_imports_nothing_of_celery():
     code = (
-        "import sys\nimport celeriac.supervise\nprint(*{'celery', 'sqlalchemy', 'rich'} & set(sys.modules))"
+        "import sys\nimport celeriac.supervise.supervisor\n"
+        "print(*{'celery', 'sqlalchemy', 'rich'} & set(sys.modules))"
     )
     ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert ended.stdout.strip() == ""
