@@ -46,6 +46,7 @@ def counter(redis_server, tmp_path):
 def test_a_letter_is_recorded_and_replayed_once_on_redis_too(counter):
     letter_id = counter.die(1)
     assert counter.recorder.catch_up() == 1
+    assert counter.recorder.catch_up() == 0, "the queue is gone from Redis, which is no error"
     counter.replayer.replay(letter_id)
     with pytest.raises(LetterError, match="LETTER-002"):
         counter.replayer.replay(letter_id)

@@ -95,8 +95,7 @@ class Recorder:
         try:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=timeout_s)
             channel = connection.channel()
-            self._queue(channel).declare()
-            waiting = channel.queue_declare(queue=self._queue.name, passive=True).message_count
+            waiting = self._count_waiting(channel)
             if not waiting:
                 return 0
             batch: list[Any] = []
@@ -110,6 +109,14 @@ class Recorder:
             return recorded
         finally:
             _hang_up(connection)
+
+    def _count_waiting(self, channel: Any) -> int:
+        counts: list[int] = []
+        queue = self._queue(channel)
+        # Not asked passively: to kombu's Redis an empty queue is one that is not there.
+        queue.on_declared = lambda _name, messages, _consumers: counts.append(messages)
+        queue.declare()
+        return counts[-1]
 
     def _consume(self, connection: Connection, on_ready: Callable[[], object]) -> None:
         batch: list[Any] = []

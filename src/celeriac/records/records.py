@@ -6,27 +6,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
-from uuid import UUID, uuid5
+from typing import Any
 
-from msgspec.structs import replace
 from sqlalchemy import Connection, Engine, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import RecordsError, RecordsUnavailable
+from celeriac.records.deaths import insert_once, settled_at
 from celeriac.records.letter import Letter, LetterCount, LetterFilter
 from celeriac.records.query import condition
 from celeriac.records.rows import from_row, to_row
 from celeriac.records.schema import letters
 from celeriac.records.upgrade import upgrade
 from celeriac.stores import open_engine
-
-_TWINS = UUID("0b5d3f7e-6a0e-5c53-9d0f-6f1d6b0d0a11")
-#: ids asked for in one statement; SQLite allows 32766 variables, older ones 999
-_CHUNK = 500
-_settled_at = func.coalesce(letters.c.replayed_at, letters.c.discarded_at)
 
 
 class Records:
@@ -61,13 +54,8 @@ class Records:
         """
         if not batch:
             return 0
-        now = self._clock.wall()
-        firsts = {letter.id: letter for letter in reversed(batch)}
         with self._transaction() as connection:
-            new = _insert(connection, [to_row(letter, now) for letter in firsts.values()])
-            held = _deaths(connection, list(firsts))
-            twins = [to_row(_twin(letter), now) for letter in batch if not held[letter.id].is_of(letter)]
-            return new + (_insert(connection, twins) if twins else 0)
+            return insert_once(connection, batch, self._clock.wall())
 
     def get(self, letter_id: str) -> Letter | None:
         """Give one letter, None if there is none of that id."""
@@ -169,7 +157,7 @@ class Records:
         before = self._clock.wall() - keep.total_seconds()
         with self._transaction() as connection:
             gone = connection.execute(
-                letters.delete().where(letters.c.state.in_(("replayed", "discarded")), _settled_at < before)
+                letters.delete().where(letters.c.state.in_(("replayed", "discarded")), settled_at < before)
             )
             return gone.rowcount
 
@@ -226,35 +214,3 @@ class Records:
             ) from error
         except DBAPIError as error:
             raise RecordsError("RECORD-008", f"the records failed: {error.orig}.", at=self.at) from error
-
-
-def _insert(connection: Connection, rows: list[dict[str, Any]]) -> int:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    # Counted by what comes back: Postgres gives no row count for many rows at once.
-    statement = insert(letters).on_conflict_do_nothing(index_elements=["id"]).returning(letters.c.id)
-    return len(connection.execute(statement, rows).all())
-
-
-class _Death(NamedTuple):
-    """What tells one death from the next of the same task id."""
-
-    digest: str
-    died_at: float
-    settled_at: float | None
-
-    def is_of(self, letter: Letter) -> bool:
-        is_later = self.settled_at is not None and letter.died_at > self.settled_at
-        return self.digest == letter.digest and (self.died_at == letter.died_at or not is_later)
-
-
-def _deaths(connection: Connection, ids: list[str]) -> dict[str, _Death]:
-    held: dict[str, _Death] = {}
-    for start in range(0, len(ids), _CHUNK):
-        query = select(letters.c.id, letters.c.digest, letters.c.died_at, _settled_at)
-        found = connection.execute(query.where(letters.c.id.in_(ids[start : start + _CHUNK])))
-        held.update({row[0]: _Death(*row[1:]) for row in found})
-    return held
-
-
-def _twin(letter: Letter) -> Letter:
-    return replace(letter, id=str(uuid5(_TWINS, f"{letter.id}:{letter.digest}:{letter.died_at}")))
