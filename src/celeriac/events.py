@@ -83,6 +83,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "up.ready": (logging.INFO, "ready: {count} running after {seconds}s"),
     "up.stopping": (logging.INFO, "stopping; running tasks may finish (Ctrl-C again kills them)"),
     "up.forced": (logging.WARNING, "killing everything that still runs; tasks go back to their queues"),
+    "up.unpublished": (logging.WARNING, "what runs cannot be written down for `celeriac status`: {error}"),
     "up.stopped": (logging.INFO, "stopped {how}"),
     "up.reloading": (logging.INFO, "{edited} edited, starting again"),
     "metrics.uncounted": (logging.WARNING, "nothing is counted here, {folder} cannot be written: {error}"),

@@ -134,9 +134,9 @@ def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> 
 
 
 def show(plan: Plan, processes: Sequence[Process]) -> None:
-    """Print what is about to be started, and where its broker is."""
+    """Print what is about to be started, where its broker is, and what the plan is warned of."""
     from celeriac.cli.output import print_table
-    from celeriac.plan import effective
+    from celeriac.plan import check, effective
 
     rows: list[tuple[object, ...]] = []
     for process in processes:
@@ -150,4 +150,6 @@ def show(plan: Plan, processes: Sequence[Process]) -> None:
     click.echo(f"{plan.name}: {plan.source or plan.app}")
     click.echo(f"broker: {redacted(plan.broker)}")
     print_table(["process", "runs", "slots", "reads"], rows)
+    for warning in check(plan):
+        click.secho(f"warning: {warning}", fg="yellow")
     click.echo()

@@ -111,6 +111,8 @@ class Child:
 
     def kill(self) -> None:
         """End it now, with its process group and with whatever it started elsewhere."""
+        if self.ended.is_set():
+            return  # its id may be another's by now
         started_elsewhere: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
             if self.exit_code is None:

@@ -52,6 +52,7 @@ class Keeper:
         self._child: Child | None = None
         self._starting = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._killed = False
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -101,6 +102,7 @@ class Keeper:
 
     def kill(self) -> None:
         """End it now, with everything it started."""
+        self._killed = True
         self._stopping.set()
         if self._child is not None:
             self._child.kill()
@@ -123,6 +125,8 @@ class Keeper:
                 if self._stopping.is_set():
                     return
                 self._child = await self._start()
+            if self._killed and self._child is not None:
+                self._child.kill()  # it was just being started
             was_ready, ran = await self._live()
             if self._stopping.is_set():
                 return

@@ -133,9 +133,12 @@ class Supervisor:
 
     def _publish(self) -> None:
         states = tuple(keeper.state for keeper in self._keepers)
-        self._instance.publish(
-            UpState(pid=os.getpid(), since=self._since, broker=self._broker, processes=states)
-        )
+        state = UpState(pid=os.getpid(), since=self._since, broker=self._broker, processes=states)
+        try:
+            self._instance.publish(state)
+        except OSError as error:
+            # A full disk must not end what runs; `celeriac status` is old until there is room.
+            emit("supervise", "up.unpublished", error=error)
 
     async def _say_when_ready(self) -> None:
         started = time.monotonic()

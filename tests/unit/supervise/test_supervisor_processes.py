@@ -227,6 +227,18 @@ def test_nothing_outlives_a_supervisor_that_was_killed(supervise, eventually, sc
     eventually(lambda: all(is_gone(pid) for pid in pids), within=5)
 
 
+def test_a_state_that_cannot_be_written_stops_nothing(supervise):
+    up = supervise([("web-1", "worker", POLITE)])
+    up.wait_for_log("ready: 1")
+    state = up.project.folder / ".celeriac" / "up.json"
+    os.kill(state_of(up, "web-1")["pid"], signal.SIGKILL)
+    state.unlink()
+    state.mkdir()
+    up.wait_for_log("what runs cannot be written down")
+    state.rmdir()
+    assert up.stop() == 0
+
+
 def test_the_last_words_of_a_process_are_shown_even_without_a_line_end(supervise):
     up = supervise([("web-1", "worker", "import sys; sys.stdout.write('last words'); sys.exit(3)")])
     assert "web-1 | last words\n" in up.wait_for_log("exit code 3")
