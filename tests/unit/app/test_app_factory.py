@@ -118,10 +118,11 @@ def test_a_task_goes_where_its_policy_says_unless_the_caller_or_the_team_says_ot
 
 def test_schedules_of_the_plan_are_beats():
     app = adopted(
+        queues={"default": celeriac.Queue(), "low": celeriac.Queue()},
         schedules={
             "daily": celeriac.Schedule(task="shop.report", cron="0  9 * * mon-fri", args=(1,)),
             "often": celeriac.Schedule(task="shop.poll", every=timedelta(seconds=30), queue="low"),
-        }
+        },
     )
     daily, often = app.conf.beat_schedule["daily"], app.conf.beat_schedule["often"]
     assert daily["schedule"] == crontab(minute="0", hour="9", day_of_week="mon-fri")
