@@ -166,3 +166,103 @@ def test_a_failed_chord_is_mended_by_replaying_its_letter(
     assert app.AsyncResult(fired.id).get(timeout=1) == [0, 1, 2, 3]
     assert app.AsyncResult(failed).get(timeout=1) == 3
     assert _runs_of_total(shop.folder) == 1
+
+
+DIES_WHEN_FIRING = """\
+import os
+import signal
+from pathlib import Path
+
+from celery import shared_task
+
+from celeriac.backends.sqlite.backend import SQLiteBackend
+from celeriac.backends.sqlite.chords import Chords
+
+POINTS = {{"before the body is sent": (SQLiteBackend, "_fire_chord"), "after it is sent": (Chords, "mark_fired")}}
+
+
+def die_once_at(owner, name):
+    inner = getattr(owner, name)
+
+    def dying(*args):
+        flag = Path("died")
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inner(*args)
+
+    setattr(owner, name, dying)
+
+
+die_once_at(*POINTS["{point}"])
+
+
+@shared_task(name="shop.add")
+def add(x, y):
+    return x + y
+
+
+@shared_task(name="shop.total")
+def total(parts):
+    with Path("runs").open("a") as log:
+        log.write("total\\n")
+    return parts
+"""
+
+
+@pytest.mark.parametrize("point", ["before the body is sent", "after it is sent"])
+def test_a_worker_killed_at_the_moment_of_firing_neither_strands_nor_doubles_the_body(
+    project: Callable[..., Any], eventually: Callable[..., Any], point: str
+) -> None:
+    shop = project(plan=PLAN, tasks=DIES_WHEN_FIRING.format(point=point))
+    shop.start_celeriac("worker", "web")
+    app = create_app(read_plan(shop.folder / "celeriac.toml"))
+    parts = [app.signature("shop.add", (n, 0)) for n in range(4)]
+    fired = chord(parts, app.signature("shop.total"), app=app)()
+    assert fired.get(timeout=40) == [0, 1, 2, 3]
+    assert (shop.folder / "died").exists()
+    # A second body would be behind this one in the queue.
+    assert app.signature("shop.add", (1, 1)).delay().get(timeout=20) == 2
+    assert _runs_of_total(shop.folder) == 1
+    app.close()
+
+
+PAUSED = """\
+import time
+from pathlib import Path
+
+from celery import current_app, shared_task
+
+current_app.conf.broker_transport_options["lease"] = 2
+current_app.conf.task_track_started = True
+
+
+@shared_task(name="shop.wait", bind=True)
+def wait(self):
+    run = "second" if self.request.delivery_info["deliveries"] else "first"
+    Path(run).touch()
+    while not Path(f"go-{run}").exists():
+        time.sleep(0.01)
+    return run
+"""
+
+
+def test_a_paused_worker_that_comes_back_may_not_write_a_result(
+    project: Callable[..., Any], eventually: Callable[..., Any]
+) -> None:
+    plan = PLAN.replace('executor = "prefork"\nconcurrency = 2', 'executor = "solo"')
+    shop = project(plan=plan, tasks=PAUSED)
+    app = create_app(read_plan(shop.folder / "celeriac.toml"))
+    paused = shop.start_celeriac("worker", "web", "--replica", "1")
+    waiting = app.signature("shop.wait").delay()
+    eventually((shop.folder / "first").exists, within=20)
+    paused.signal_group(signal.SIGSTOP)
+    shop.start_celeriac("worker", "web", "--replica", "2")
+    eventually((shop.folder / "second").exists, within=30)
+    (shop.folder / "go-first").touch()
+    paused.signal_group(signal.SIGCONT)
+    paused.wait_for_log("refused a late SUCCESS")
+    assert app.AsyncResult(waiting.id).state == "STARTED"
+    (shop.folder / "go-second").touch()
+    assert waiting.get(timeout=20) == "second"
+    app.close()

@@ -11,7 +11,7 @@ from celery import states
 from celery.backends.base import BaseBackend
 from celery.canvas import Signature, maybe_signature
 from celery.exceptions import ChordError, TimeoutError  # noqa: A004 (Celery's own, which callers catch)
-from celery.result import GroupResult, allow_join_result, result_from_tuple
+from celery.result import GroupResult, result_from_tuple
 from kombu.exceptions import OperationalError
 from kombu.utils.encoding import bytes_to_str
 
@@ -20,7 +20,7 @@ from celeriac.backends.sqlite.chords import Chords, Part, Step
 from celeriac.backends.sqlite.file import ResultsFile, path_of
 from celeriac.backends.sqlite.order import run_of
 from celeriac.backends.sqlite.rows import ResultRows, Standing
-from celeriac.backends.sqlite.waiting import nap_s
+from celeriac.backends.sqlite.waiting import LONGEST_S, nap_s
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
 
@@ -92,6 +92,25 @@ class SQLiteBackend(BaseBackend):
             emit("backends", "results.late_write_refused", task_id=task_id, state=state)
         return result
 
+    def mark_as_done(
+        self,
+        task_id: str,
+        result: Any,
+        request: Any = None,
+        store_result: bool = True,
+        state: str = states.SUCCESS,
+    ) -> None:
+        """Take in the part of a success in its chord, then put the success on record.
+
+        The worker may die in between. Celery takes a SUCCESS on record for the end of a task and acks its
+        message, so a part that came after it could be missing for ever. This way round the task is run once
+        more, and its part counts once.
+        """
+        if request and request.chord:
+            self.on_chord_part_return(request, state, result)
+        if store_result and not (request and request.ignore_result):
+            self.store_result(task_id, result, state, request=request)
+
     def mark_as_failure(
         self,
         task_id: str,
@@ -111,7 +130,7 @@ class SQLiteBackend(BaseBackend):
         if standing is Standing.OPEN:
             super().mark_as_failure(task_id, exc, traceback, request, store_result, call_errbacks, state)
         elif standing is Standing.SUCCEEDED:
-            # The worker may have died between its result and its chord part: see that the part is in.
+            # Another backend of ours, or an older release, may have stored the result before the part.
             if request and request.chord:
                 self.on_chord_part_return(request, state, exc)
         else:
@@ -156,13 +175,13 @@ class SQLiteBackend(BaseBackend):
         self,
         task_id: str,
         timeout: float | None = None,
-        interval: float = 0.5,
+        interval: float | None = None,
         no_ack: bool = True,
         on_interval: Callable[[], Any] | None = None,
     ) -> dict[str, Any]:
         """Wait for the task's outcome and give its meta.
 
-        timeout: seconds. interval: the longest nap between two looks, in seconds; never more than 50 ms.
+        timeout: seconds. interval: the longest nap between two looks, in seconds; 50 ms at most, also if None.
         Raises: celery.exceptions.TimeoutError.
         """
         self._ensure_not_eager()
@@ -181,7 +200,7 @@ class SQLiteBackend(BaseBackend):
         self,
         task_ids: Iterable[str],
         timeout: float | None = None,
-        interval: float = 0.5,
+        interval: float | None = None,
         no_ack: bool = True,
         on_message: Callable[[dict[str, Any]], Any] | None = None,
         on_interval: Callable[[], Any] | None = None,
@@ -295,12 +314,19 @@ class SQLiteBackend(BaseBackend):
 
     def _joined(self, group_id: str) -> list[Any]:
         """Give what the parts returned, in the shape of the header."""
-        header = self._ensure_retryable(self.chords.header, group_id)
-        if header is not None:
-            with allow_join_result():
-                return self._group_from(header).join_native(timeout=self.app.conf.result_chord_join_timeout)
         parts = self._ensure_retryable(self.chords.parts, group_id)
-        return [self.decode_result(payload)["result"] for _, _, payload in parts]
+        values = [(task_id, self.decode_result(payload)["result"]) for task_id, _, payload in parts]
+        header = self._ensure_retryable(self.chords.header, group_id)
+        if header is None:
+            return [value for _, value in values]
+        by_id = dict(values)
+
+        def shaped(member: Any) -> Any:
+            if isinstance(member, GroupResult):
+                return [shaped(each) for each in member]
+            return by_id[member.id] if member.id in by_id else self.get_result(member.id)
+
+        return [shaped(member) for member in self._group_from(header)]
 
     def _first_failure(self, group_id: str) -> ChordError:
         for task_id, failed, payload in self._ensure_retryable(self.chords.parts, group_id):
@@ -319,9 +345,9 @@ def _expiry(keep_s: float | None) -> float | None:
     return time.time() + keep_s if keep_s else None
 
 
-def _nap(began: float, looked: float, timeout: float | None, interval: float) -> None:
+def _nap(began: float, looked: float, timeout: float | None, interval: float | None) -> None:
     now = time.monotonic()
-    nap = nap_s(now - began, now - looked, interval)
+    nap = nap_s(now - began, now - looked, LONGEST_S if interval is None else interval)
     if timeout is not None:
         left = began + timeout - now
         if left <= 0:

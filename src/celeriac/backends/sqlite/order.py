@@ -13,6 +13,9 @@ So within one run the last word counts (STARTED, PROGRESS, then FAILURE), a late
 FAILURE, and a write whose run cannot be compared replaces too: one from outside of any run (then the runs
 on record stay as they were), or one of another line, which is how a successor speaks after `Task.replace`.
 An expired record is no record.
+
+A later run is known here by what it has written. With `task_track_started` that is STARTED, as it begins; without
+it, only its outcome: until then a paused worker that comes back may still put its own on record.
 """
 
 from __future__ import annotations
