@@ -34,11 +34,10 @@ import os, sys, time
 import celeriac
 from celery import Celery
 
-app = celeriac.adopt(Celery("t", broker="sqlite:///broker.db"), celeriac.Plan())
+app = celeriac.adopt(Celery("t", broker="sqlite:///broker.db?lease=" + os.environ.get("LEASE", "10s")), celeriac.Plan())
 app.conf.update(
     task_acks_late=True, task_reject_on_worker_lost=True, task_ignore_result=True, worker_prefetch_multiplier=4,
     broker_connection_retry_on_startup=True, worker_enable_remote_control=False,
-    broker_transport_options={"lease": float(os.environ.get("LEASE", "10")), "letters_after": 3},
 )
 
 def note(name, text):
@@ -156,7 +155,7 @@ def test_a_killed_workers_tasks_go_on_elsewhere_within_seconds(
 def test_a_worker_that_was_stopped_past_its_lease_may_not_ack_what_was_handed_on(
     project: Callable[..., Project], eventually: Callable[..., Any]
 ) -> None:
-    shop = project(tasks=TASKS, environ={"LEASE": "1.5"})
+    shop = project(tasks=TASKS, environ={"LEASE": "1500ms"})
     sleeper = worker(shop, "sleeper")
     send(shop, "job", 1.0)
     eventually(lambda: lines(shop, "started"), within=20)
@@ -175,7 +174,7 @@ def test_a_worker_that_was_stopped_past_its_lease_may_not_ack_what_was_handed_on
 def test_a_task_far_longer_than_the_lease_runs_once(
     project: Callable[..., Project], eventually: Callable[..., Any]
 ) -> None:
-    shop = project(tasks=TASKS, environ={"LEASE": "1"})
+    shop = project(tasks=TASKS, environ={"LEASE": "1s"})
     for name in ("one", "two"):
         worker(shop, name).wait_for_log("ready")
     send(shop, "long", 4.0)
@@ -416,10 +415,10 @@ class Hands:
 @pytest.mark.parametrize("jump_s", [3600.0, -3600.0, 86400.0 * 400])
 def test_a_wall_clock_that_jumps_costs_no_lease_and_no_message(tmp_path: Path, jump_s: float) -> None:
     hands = Hands()
-    options = {"clock": Clock(wall=hands.wall), "lease": 0.6}
+    url, options = f"sqlite:///{tmp_path}/broker.db?lease=600ms", {"clock": Clock(wall=hands.wall)}
     with (
-        Connection(f"sqlite:///{tmp_path}/broker.db", transport_options=options) as holder,
-        Connection(f"sqlite:///{tmp_path}/broker.db", transport_options=options) as other,
+        Connection(url, transport_options=options) as holder,
+        Connection(url, transport_options=options) as other,
     ):
         for number in range(10):
             publish(holder, number)

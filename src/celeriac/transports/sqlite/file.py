@@ -16,12 +16,14 @@ from uuid import uuid4
 import msgspec
 
 from celeriac.errors import BrokerCorrupt, BrokerError, BrokerUnavailable
+from celeriac.units import duration
 
 Durability = Literal["full", "relaxed"]
 
 #: "celr" as SQLite's application_id: tells a broker from any other SQLite file
 _APPLICATION_ID = 0x63656C72
 _FORMAT = 1
+_LEASE_MIN_S = 0.5
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -86,10 +88,12 @@ class Location(msgspec.Struct, frozen=True):
     """Where a broker's file is and how safe a commit must be.
 
     durability: "full" survives kill -9 and power loss, "relaxed" kill -9 only.
+    lease_s: how long a consumer may be silent before its messages are handed on, seconds; not under half a second.
     """
 
     path: Path
     durability: Durability = "full"
+    lease_s: float = 10.0
 
     @property
     def folder(self) -> Path:
@@ -98,7 +102,7 @@ class Location(msgspec.Struct, frozen=True):
 
 
 def locate(url: str) -> Location:
-    """Read `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full|relaxed`.
+    """Read `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full|relaxed` and `lease=10s`.
 
     Raises: BrokerError BROKER-001 for anything else.
     """
@@ -106,14 +110,23 @@ def locate(url: str) -> Location:
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     durability = options.pop("durability", "full")
     path = unquote(parts.path)[1:]
-    if parts.netloc or not path or options or durability not in ("full", "relaxed"):
+    try:
+        lease_s = duration(options.pop("lease", "10s")).total_seconds()
+    except ValueError:
+        lease_s = 0.0
+    if parts.netloc or not path or options or durability not in ("full", "relaxed") or lease_s < _LEASE_MIN_S:
         raise BrokerError(
             "BROKER-001",
             f'"{url}" does not say where the embedded broker lives.',
-            known=("sqlite:///folder/broker.db", "sqlite:////absolute/broker.db", "?durability=full|relaxed"),
-            fix="write three slashes and a file path, four for an absolute one",
+            known=(
+                "sqlite:///folder/broker.db",
+                "sqlite:////absolute/broker.db",
+                "?durability=full|relaxed",
+                "?lease=10s",
+            ),
+            fix="write three slashes and a file path, four for an absolute one; a lease lasts 500ms at least",
         )
-    return Location(Path(path).absolute(), "relaxed" if durability == "relaxed" else "full")
+    return Location(Path(path).absolute(), "relaxed" if durability == "relaxed" else "full", lease_s)
 
 
 def connect(location: Location, *, read_only: bool = False) -> sqlite3.Connection:

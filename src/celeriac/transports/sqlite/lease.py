@@ -19,8 +19,6 @@ from celeriac.transports.sqlite.messages import LetterRule
 from celeriac.transports.sqlite.page import Page
 from celeriac.transports.sqlite.store import Store
 
-#: how long a consumer may be silent before its messages are handed on, seconds
-LEASE_S = 10.0
 _TICK_S = 0.25
 _REAP_EVERY_S = 1.0
 _SWEEP_EVERY_S = 5.0

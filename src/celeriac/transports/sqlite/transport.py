@@ -16,7 +16,7 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
 from celeriac.transports.sqlite import file
 from celeriac.transports.sqlite.channel import Channel
-from celeriac.transports.sqlite.lease import LEASE_S, Lease
+from celeriac.transports.sqlite.lease import Lease
 from celeriac.transports.sqlite.messages import LetterRule
 from celeriac.transports.sqlite.store import Store
 
@@ -25,11 +25,11 @@ _SLEEP_S = 1.0
 
 
 class Transport(virtual.Transport):
-    """`sqlite:///path?durability=full|relaxed`.
+    """`sqlite:///path?durability=full|relaxed&lease=10s`.
 
     Transport options: `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
-    `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `lease` (seconds, 10), `consumer_name`,
-    `clock`.
+    `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease` (seconds;
+    over the URL's).
     """
 
     Channel = Channel
@@ -89,7 +89,7 @@ class Transport(virtual.Transport):
             self.lease = Lease(
                 self.location,
                 name=options.get("consumer_name"),
-                lease_s=float(options.get("lease", LEASE_S)),
+                lease_s=float(options.get("lease", self.location.lease_s)),
                 rule=self.letter_rule,
                 clock=self.clock,
                 on_tick=self._tend,
