@@ -250,6 +250,15 @@ def test_a_chord_with_a_dead_part_ends_in_failure(shops, pool):
         ended.get(timeout=8)
 
 
+def test_a_chord_with_a_part_that_kills_its_process_ends_in_failure(shops):
+    shop = shops["prefork"]
+    parts = [shop.app.signature("shop.add", (1, 1)), shop.app.signature("shop.die", ("chord", "kill"))]
+    ended = chord(parts, app=shop.app)(shop.app.signature("shop.total"))
+    with pytest.raises(Exception, match="Worker exited prematurely"):
+        ended.get(timeout=30)
+    assert shop.runs("chord") == 2
+
+
 @every_pool
 def test_revoked_tasks_leave_no_letter(shops, pool):
     shop = shops[pool]
