@@ -55,7 +55,7 @@ def adopt(app: Celery, plan: Plan | Path | str | None = None) -> Celery:
 
     plan: as in `create_app`.
     Call it before the app's tasks are used: a task that is already bound keeps the settings it was bound with.
-    Raises: PlanError with all problems of the file; AppError if `app` is no Celery app.
+    Raises: PlanError with all problems of the plan; AppError if `app` is no Celery app, or has another plan already.
     """
     if not isinstance(app, Celery):
         raise AppError(
@@ -63,6 +63,15 @@ def adopt(app: Celery, plan: Plan | Path | str | None = None) -> Celery:
             f"a {type(app).__name__} cannot be adopted",
             at="adopt()",
             fix="give it the Celery app itself",
+        )
+    if isinstance(getattr(app, "celeriac", None), Runtime):
+        if plan is None:
+            return app
+        raise AppError(
+            "APP-007",
+            f'the app "{app.main}" has a plan already',
+            at="adopt()",
+            fix="adopt it once, with the plan it is to have",
         )
     if app.task_cls == Celery.task_cls:
         app.task_cls = _TASK

@@ -165,6 +165,15 @@ def test_what_is_no_celery_app_is_not_adopted():
     assert refused.value.code == "APP-002"
 
 
+def test_an_app_is_adopted_once():
+    app = adopted()
+    assert celeriac.adopt(app) is app
+    assert len(app.conf.task_routes) == 1
+    with pytest.raises(AppError) as refused:
+        adopted(app)
+    assert refused.value.code == "APP-007"
+
+
 def test_adopting_keeps_the_teams_own_task_class():
     class Own(celery.Task):
         pass
