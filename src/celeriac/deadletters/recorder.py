@@ -96,10 +96,10 @@ class Recorder:
             connection.ensure_connection(max_retries=1, interval_start=0.1, timeout=timeout_s)
             channel = connection.channel()
             waiting = self._count_waiting(channel)
-            if not waiting:
-                return 0
             batch: list[Any] = []
             with self._consumer(channel, batch):
+                # Counted again: to the embedded broker a new consumer brings back what dead ones held.
+                waiting = max(waiting, self._count_waiting(channel))
                 while recorded < waiting and time.monotonic() < deadline:
                     self._gather(connection, batch, _IDLE_S)
                     if not batch:

@@ -1,6 +1,8 @@
 """The recorder: everything on the queue is recorded, and acked only after that."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 
@@ -10,6 +12,16 @@ from celeriac.deadletters import Recorder
 from celeriac.errors import RecordsError
 from celeriac.records import LetterFilter, Records
 from celeriac.stores import sql
+
+
+#: Reads a letter and dies with it in hand.
+HOLDS_AND_DIES = """
+import os, sys
+from celery import Celery
+import celeriac
+channel = Celery("bench", broker=sys.argv[1]).connection_for_read().default_channel
+os._exit(9 if channel.basic_get("celeriac.dead") else 1)
+"""
 
 
 @pytest.fixture
@@ -117,3 +129,11 @@ def test_settled_letters_are_pruned_by_the_plan_and_others_kept(bench, running, 
     bench.records.discard(first)
     running(Recorder(bench.app, bench.records, keep=timedelta(0)))
     assert eventually(lambda: [letter.id for letter in bench.all()] == [second])
+
+
+def test_catching_up_also_records_what_a_killed_recorder_held(bench):
+    (letter_id,) = dead(bench, 1)
+    holding = subprocess.run([sys.executable, "-c", HOLDS_AND_DIES, bench.url], check=False)
+    assert holding.returncode == 9
+    assert bench.recorder.catch_up() == 1
+    assert bench.records.get(letter_id) is not None
