@@ -71,8 +71,8 @@ class Coordination(Protocol):
 
     def swap(
         self, key: str, version: int, value: bytes, ttl: timedelta | None = None, under: Term | None = None
-    ) -> bool:
-        """Write a document if it still has this version; False, and nothing is written, if it has not.
+    ) -> int:
+        """Write a document if it still has this version, and give its new one; ABSENT (0) if nothing was written.
 
         version: as `load` gave it; ABSENT to make one that does not exist.
         value: at most 64 KiB.

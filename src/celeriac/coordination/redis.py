@@ -16,7 +16,7 @@ from redis.exceptions import BusyLoadingError, ReadOnlyError, RedisError
 from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
-from celeriac.coordination.protocol import Term, Versioned
+from celeriac.coordination.protocol import ABSENT, Term, Versioned
 from celeriac.coordination.versions import new_version
 from celeriac.errors import CoordinationError, CoordinationUnavailable, redacted
 from celeriac.stores.redis import load_script, open_redis
@@ -165,12 +165,12 @@ class RedisCoordination:
 
     def swap(
         self, key: str, version: int, value: bytes, ttl: timedelta | None = None, under: Term | None = None
-    ) -> bool:
+    ) -> int:
         keys = [_key("document", key), _key("lease", under.name) if under else _key("document", key)]
         fence = (under.holder, under.number) if under else ("", "")
-        return bool(
-            self._run("swap", keys, version, new_version(), value, _ms(ttl) if ttl is not None else 0, *fence)
-        )
+        fresh, ttl_ms = new_version(), 0 if ttl is None else _ms(ttl)
+        is_done = self._run("swap", keys, version, fresh, value, ttl_ms, *fence)
+        return fresh if is_done else ABSENT
 
     def add(self, key: str, span: timedelta, amount: int = 1) -> int:
         return int(self._run("add", [_key("count", key)], _ms(span), amount))

@@ -118,18 +118,21 @@ class SqlCoordination:
 
     def swap(
         self, key: str, version: int, value: bytes, ttl: timedelta | None = None, under: Term | None = None
-    ) -> bool:
+    ) -> int:
+        fresh = new_version()
         with self._writing() as connection:
             if under is not None and not self._holds(connection, under):
-                return False
+                return ABSENT
             lapses_at = None if ttl is None else self._now() + ttl.total_seconds()
-            new = {"value": value, "version": new_version(), "lapses_at": lapses_at}
+            new = {"value": value, "version": fresh, "lapses_at": lapses_at}
             if version != ABSENT:
                 same = (documents.c.key == key) & (documents.c.version == version) & self._is_kept()
-                return connection.execute(documents.update().where(same).values(**new)).rowcount == 1
-            made = self._insert(documents).values(key=key, **new)
-            made = made.on_conflict_do_update(index_elements=["key"], set_=new, where=~self._is_kept())
-            return connection.execute(made.returning(documents.c.key)).first() is not None
+                is_done = connection.execute(documents.update().where(same).values(**new)).rowcount == 1
+            else:
+                made = self._insert(documents).values(key=key, **new)
+                made = made.on_conflict_do_update(index_elements=["key"], set_=new, where=~self._is_kept())
+                is_done = connection.execute(made.returning(documents.c.key)).first() is not None
+        return fresh if is_done else ABSENT
 
     def add(self, key: str, span: timedelta, amount: int = 1) -> int:
         width_s = span.total_seconds() / _BUCKETS
