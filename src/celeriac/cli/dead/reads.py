@@ -78,7 +78,7 @@ def count(project: Project, as_json: bool, **options: Any) -> None:
 @json_option
 @pass_project
 def show(project: Project, letter_id: str, as_json: bool) -> None:
-    """Show one letter: its call, its traceback, what became of it."""
+    """Show one letter: its call, its end, what became of it."""
     with letters_of(project) as letters:
         view = letters.show(letters.resolve(letter_id))
         if as_json:
@@ -99,7 +99,10 @@ def show(project: Project, letter_id: str, as_json: bool) -> None:
 )
 @pass_project
 def export(project: Project, output: Path | None, **options: Any) -> None:
-    """Write dead letters as JSON lines, all fields, the body in base64 and decoded."""
+    """Write dead letters as JSON lines.
+
+    All fields, the newest letter first; the body is in base64, and decoded as "call" where it can be read.
+    """
     with letters_of(project) as letters:
         lines = (json.dumps(each, default=str) for each in letters.export(chosen(**options)))
         if output is None:

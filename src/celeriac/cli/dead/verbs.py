@@ -52,10 +52,10 @@ def replay(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Send the messages of dead letters once more, each letter once.
+    """Send the messages of dead letters once more.
 
-    Name letters, or choose them by a filter. The task id stays, so chains, groups and chords go on.
-    Exit code 1 if one could not be replayed.
+    Name letters, or choose them by a filter. Each letter is replayed once. The task id stays, so chains, groups
+    and chords go on. Exit code 1 if one could not be replayed.
     """
     with letters_of(project) as letters:
         meant = ids_meant(letters, ids, options, everything=everything, states=("waiting", "replaying"))
@@ -84,9 +84,10 @@ def discard(
     as_json: bool,
     **options: Any,
 ) -> int:
-    """Set dead letters down for good; they can still be listed with --state discarded.
+    """Set dead letters down for good.
 
-    Name letters, or choose them by a filter. Exit code 1 if one could not be discarded.
+    Name letters, or choose them by a filter. They can still be listed with --state discarded. Exit code 1 if one
+    could not be discarded.
     """
     with letters_of(project) as letters:
         meant = ids_meant(letters, ids, options, everything=everything, states=("waiting",))
@@ -123,9 +124,9 @@ def edit(
     task: str | None,
     as_json: bool,
 ) -> None:
-    """Mend the call of a dead letter; without options, in your $EDITOR.
+    """Mend the call of a dead letter.
 
-    What follows the task (chain, chord, callbacks) and its id stay. The message as it died is kept beside it.
+    Without options, in your $EDITOR. What follows the task (chain, chord, callbacks) and its id stay. The message as it died is kept beside it.
     """
     from celeriac.deadletters import Change, read_values
 
