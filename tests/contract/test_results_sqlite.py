@@ -112,6 +112,32 @@ def test_threads_share_a_backend(tmp_path: Path) -> None:
     assert backend.get_result("t3-49") == 49
 
 
+def test_whoever_comes_while_the_file_is_being_made_waits_and_does_not_take_it_for_a_foreign_one(
+    tmp_path: Path,
+) -> None:
+    failures: list[BaseException] = []
+
+    def open_at_once(path: Path, start: threading.Barrier) -> None:
+        backend = _backend(path)
+        start.wait()
+        try:
+            backend.store_result("t", 1, "SUCCESS")
+        except BaseException as error:
+            failures.append(error)
+        finally:
+            backend.file.close()
+
+    for number in range(25):
+        start = threading.Barrier(4)
+        path = tmp_path / f"{number}.db"
+        threads = [threading.Thread(target=open_at_once, args=(path, start)) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(timeout=30)
+    assert failures == []
+
+
 def _refusal(path: Path, **conf: Any) -> CeleriacError:
     with pytest.raises(CeleriacError) as refused:
         _backend(path, **conf)._store_result("t", 1, "SUCCESS")

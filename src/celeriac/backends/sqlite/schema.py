@@ -60,7 +60,13 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
     Raises: ResultsError RESULT-004 (foreign file), RESULT-005 (made by a newer Celeriac); sqlite3.Error.
     """
-    if _is_ready(connection, path):
+    # One snapshot for all we look at: another process may be making the tables right now.
+    connection.execute("BEGIN")
+    try:
+        is_ready = _is_ready(connection, path)
+    finally:
+        connection.execute("ROLLBACK")
+    if is_ready:
         return
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
@@ -78,6 +84,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
+    has_tables = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application == APPLICATION_ID:
@@ -90,7 +97,7 @@ def _is_ready(connection: sqlite3.Connection, path: Path) -> bool:
                 fix="upgrade celeriac here, or give results another path",
             )
         return True
-    if application or connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+    if application or has_tables:
         raise ResultsError(
             "RESULT-004",
             "the results file is an SQLite database of something else; it was left as it is.",
