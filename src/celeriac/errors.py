@@ -10,6 +10,7 @@
     ├── LetterError          LETTER-…  a dead letter cannot be found, mended or replayed
     ├── CoordinationError    COORD-…   the store that processes agree by cannot be opened or used
     │   └── CoordinationUnavailable    not now (locked, server gone); trying again may help
+    ├── MetricsError         METRICS-… metrics and health cannot be served
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
 A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
@@ -102,6 +103,10 @@ class AlreadyRunning(SuperviseError):
 
 class CommandError(SuperviseError):
     """The command line asks for what is not there, or cannot be read; nothing was done."""
+
+
+class MetricsError(CeleriacError):
+    """Metrics and health cannot be served."""
 
 
 class BrokerError(CeleriacError):

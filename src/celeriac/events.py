@@ -86,6 +86,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "up.unpublished": (logging.WARNING, "what runs cannot be written down for `celeriac status`: {error}"),
     "up.stopped": (logging.INFO, "stopped {how}"),
     "up.reloading": (logging.INFO, "{edited} edited, starting again"),
+    "metrics.unread": (logging.WARNING, "metrics of the {source} are left out, it does not answer: {error}"),
     "metrics.uncounted": (logging.WARNING, "nothing is counted here, {folder} cannot be written: {error}"),
     "pulse.unwritten": (logging.WARNING, "the heartbeat file {path} cannot be written: {error}"),
     "up.edit_refused": (logging.ERROR, "the edited plan is not used:\n{error}"),

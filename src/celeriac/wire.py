@@ -14,6 +14,8 @@ ONCE = "celeriac-once"
 GENERATION = "celeriac-replay"
 #: on a replayed task: the letter it came from
 LETTER = "celeriac-letter"
+#: on a task: epoch seconds when it was sent, so that its wait can be told
+SENT = "celeriac-sent"
 
 _LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
 

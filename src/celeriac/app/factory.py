@@ -17,6 +17,7 @@ from celeriac.app.urls import absolute
 from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit
+from celeriac.observe import observe
 from celeriac.plan import Plan, find_plan, read_plan
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
@@ -91,6 +92,7 @@ def _equip(app: Celery, plan: Plan) -> Celery:
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()
+    observe(app, plan)
 
     # Celery reads the team's own configuration at first use, perhaps long after this; what it says is known only then.
     def complete(**_: Any) -> None:

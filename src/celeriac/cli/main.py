@@ -30,6 +30,8 @@ COMMANDS: dict[str, str] = {
     "worker": "Run one worker of POOL.",
     "recorder": "Run the recorder, which keeps the dead letters.",
     "beat": "Run the beat, which sends the plan's schedules.",
+    "metrics": "Serve the metrics and the health of this host.",
+    "probe": "Say whether the workers of this host live.",
     "completion": "Print the completion script of SHELL.",
 }
 

@@ -142,7 +142,7 @@ def show(plan: Plan, processes: Sequence[Process]) -> None:
     for process in processes:
         pool = effective(plan.pools[process.pool]) if process.pool else None
         if pool is None:
-            reads = plan.letters.queue if process.kind == "recorder" else ", ".join(plan.schedules)
+            reads = {"recorder": plan.letters.queue, "beat": ", ".join(plan.schedules)}.get(process.kind, "")
             rows.append((process.name, process.kind, "", reads))
             continue
         slots = f"{pool.autoscale.min}-{pool.autoscale.max}" if pool.autoscale else pool.concurrency

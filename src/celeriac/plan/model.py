@@ -143,6 +143,15 @@ class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     keep: Annotated[Duration | None, NoneAs("forever")] = None
 
 
+class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Metrics and health, served by one process per host. Without this table nothing is counted or served.
+
+    address: host and port it listens at; 0.0.0.0 lets other hosts in.
+    """
+
+    address: str = "127.0.0.1:9540"
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole declaration, with environments and variables already resolved.
 
@@ -157,6 +166,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
     schedules: the schedules by name.
     letters: how dead letters are kept.
+    metrics: where metrics and health are served; None: nowhere.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
     environment: the name of the environment laid over the file, if any.
@@ -173,6 +183,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
     letters: Letters = Letters()
+    metrics: Metrics | None = None
     folder: Path = Path()
     source: Path | None = None
     environment: str | None = None

@@ -16,7 +16,18 @@ import msgspec
 from celeriac.plan import reference_prose as prose
 from celeriac.plan.docs import docs_of
 from celeriac.plan.kinds import Field, Kind, described, fields_of
-from celeriac.plan.model import Autoscale, Letters, Plan, Policy, Pool, ProfileName, Queue, Retry, Schedule
+from celeriac.plan.model import (
+    Autoscale,
+    Letters,
+    Metrics,
+    Plan,
+    Policy,
+    Pool,
+    ProfileName,
+    Queue,
+    Retry,
+    Schedule,
+)
 from celeriac.plan.places import HEAD
 from celeriac.plan.profiles import profile_values
 from celeriac.plan.schema import written
@@ -33,6 +44,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Retry: '[tasks."GLOB".retry]',
     Schedule: "[schedules.NAME]",
     Letters: "[letters]",
+    Metrics: "[metrics]",
 }
 
 

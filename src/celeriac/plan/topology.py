@@ -10,16 +10,16 @@ import msgspec
 
 from celeriac.plan.model import Plan
 
-ProcessKind = Literal["worker", "recorder", "beat"]
+ProcessKind = Literal["worker", "recorder", "beat", "metrics"]
 
-#: what a recorder or beat needs to finish the step it is in
+#: what a process other than a worker needs to finish the step it is in
 _SERVICE_GRACE = timedelta(seconds=10)
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """One process to run, the same for `up` and for every renderer.
 
-    name: unique in the topology: "web-1", "recorder", "beat".
+    name: unique in the topology: "web-1", "recorder", "beat", "metrics".
     argv: its command line; the first word is "celeriac".
     env: variables it needs over those of its parent.
     grace: how long it may take to stop before it is killed.
@@ -36,7 +36,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topology(plan: Plan) -> tuple[Process, ...]:
-    """List the processes of a plan: its workers in the plan's order, one recorder, and beat if it has schedules."""
+    """List the processes of a plan: its workers in the plan's order, a recorder, and beat and metrics if it has them."""
     return tuple(_processes(plan))
 
 
@@ -58,3 +58,5 @@ def _processes(plan: Plan) -> Iterator[Process]:
     yield Process(name="recorder", kind="recorder", argv=("celeriac", "recorder", *plan_option), env=env)
     if plan.schedules:
         yield Process(name="beat", kind="beat", argv=("celeriac", "beat", *plan_option), env=env)
+    if plan.metrics is not None:
+        yield Process(name="metrics", kind="metrics", argv=("celeriac", "metrics", *plan_option), env=env)

@@ -19,8 +19,8 @@ from celeriac.supervise.instance import Instance
 from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
 
-#: what sends stops first, what records the last letters stops last
-DRAIN_ORDER = ("beat", "worker", "recorder")
+#: what sends stops first, what records the last letters after the workers, what watches last
+DRAIN_ORDER = ("beat", "worker", "recorder", "metrics")
 
 FINISHED, FORCED = 0, 1
 

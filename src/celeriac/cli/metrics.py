@@ -1,0 +1,103 @@
+"""`celeriac metrics`: the one process per host that serves metrics and health."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import click
+
+from celeriac.cli.context import Project, pass_project
+
+if TYPE_CHECKING:
+    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource
+    from celeriac.plan import Plan
+
+
+@click.command()
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Listen here; else at the plan's [metrics].address, or 127.0.0.1:9540.",
+)
+@pass_project
+def command(project: Project, address: str | None) -> None:
+    """Serve the metrics and the health of this host.
+
+    /metrics for Prometheus, /health/live, /health/ready, /health/celery. One per host is enough; it sums what every
+    process of the project on this host has counted. SIGTERM and Ctrl-C end it.
+    """
+    import logging
+    import os
+    import signal
+    import threading
+
+    from celeriac.observe.metrics.exposition import Exposition
+    from celeriac.observe.metrics.readings import Sources
+    from celeriac.observe.metrics.server import Pages, Server
+    from celeriac.observe.places import books_folder
+    from celeriac.observe.samples import Shelf
+    from celeriac.plan.model import Metrics
+    from celeriac.supervise.lifeline import say_ready
+
+    logging.basicConfig(
+        level=(os.environ.get("CELERY_LOGLEVEL") or "INFO").upper(),
+        format="%(asctime)s %(levelname)-7s %(message)s",
+    )
+    plan = project.plan
+    sources = Sources(plan, broker=broker_source(project), letters=lambda: letters(plan))
+    exposition = Exposition(Shelf(books_folder(plan)).read, sources.read)
+    server = Server(address or (plan.metrics or Metrics()).address, Pages(exposition.registry(), sources))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    server.start()
+    click.echo(f"serving /metrics and /health at port {server.port}")
+    say_ready()
+    stopping.wait()
+    server.stop()
+
+
+def broker_source(project: Project) -> BrokerSource:
+    """Give what looks at the plan's broker: the embedded one by its view, others through kombu."""
+    plan = project.plan
+    if plan.broker.startswith("sqlite:"):
+        return lambda: view(plan)
+    from celeriac.observe.metrics.kombu_broker import KombuBroker
+
+    return KombuBroker(project.app())
+
+
+def view(plan: Plan) -> BrokerReading:
+    """Look at the embedded broker."""
+    from celeriac.control.broker import count_readers, is_internal, viewing
+    from celeriac.observe.metrics.sources import BrokerReading, QueueReading
+
+    with viewing(plan) as broker:
+        found, readers = broker.queues(), count_readers(broker)
+    states = {each.name: each for each in found if not is_internal(each.name)}
+    queues = []
+    for name in dict.fromkeys([*plan.queues, plan.letters.queue, *states]):
+        state = states.get(name)
+        queues.append(
+            QueueReading(
+                name=name,
+                ready=state.ready if state else 0,
+                delayed=state.delayed if state else 0,
+                unacked=state.unacked if state else 0,
+                oldest_age_s=(state.oldest_age_s if state else None) or 0.0,
+                consumers=readers[name],
+            )
+        )
+    return BrokerReading(queues=queues)
+
+
+def letters(plan: Plan) -> dict[str, int]:
+    """Count the letters that wait for a decision, by the queue they died in."""
+    from celeriac.records import LetterFilter, Records
+
+    counted: dict[str, int] = {}
+    with closing(Records(plan.state, plan.folder)) as records:
+        for count in records.counts(LetterFilter(states=("waiting",))):
+            counted[count.queue] = counted.get(count.queue, 0) + count.letters
+    return counted

@@ -1,0 +1,52 @@
+"""A source that is asked with a deadline, so that a broker that hangs does not take the scrape with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as Overdue
+from typing import Generic, TypeVar
+
+from celeriac.events import emit
+
+Reading = TypeVar("Reading")
+
+
+class Deadlined(Generic[Reading]):
+    """Asks `source` in a thread of its own, the same each time.
+
+    name: what the source is, for the log.
+    within_s: how long an answer may take; well under Prometheus's scrape timeout of 10 s.
+    """
+
+    def __init__(self, name: str, source: Callable[[], Reading], within_s: float = 3.0) -> None:
+        self._name = name
+        self._source = source
+        self._within_s = within_s
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {name}")
+        self._asked: Future[Reading] | None = None
+        self._is_silent = False
+
+    def __call__(self) -> Reading | None:
+        """Give the answer, or None if there was none in time; a late one is not waited for twice."""
+        if self._asked is not None and not self._asked.done():
+            return None
+        self._asked = self._thread.submit(self._source)
+        try:
+            answer = self._asked.result(self._within_s)
+        except Overdue:
+            self._say(f"no answer within {self._within_s:g}s")
+            return None
+        except (
+            Exception
+        ) as error:  # whatever a broker's client raises: the other metrics are served all the same
+            self._say(error)
+            return None
+        self._is_silent = False
+        return answer
+
+    def _say(self, error: object) -> None:
+        """Say it once, until it answers again."""
+        if not self._is_silent:
+            self._is_silent = True
+            emit("observe", "metrics.unread", source=self._name, error=error)

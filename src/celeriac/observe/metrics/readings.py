@@ -1,0 +1,93 @@
+"""The readings of one scrape: workers from their heartbeat files, queues and letters from where they wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+
+from celeriac.observe.health import WorkerHealth, workers_in
+from celeriac.observe.metrics import names
+from celeriac.observe.metrics.deadline import Deadlined
+from celeriac.observe.metrics.exposition import Readings, Rows
+from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LettersSource
+from celeriac.observe.places import books_folder, pulses_folder
+from celeriac.observe.samples import Shelf
+from celeriac.plan import Plan
+
+
+class Sources:
+    """Everything that is read when this host is scraped.
+
+    broker: looks at the queues; letters: counts letters; lags: schedule → seconds, None without schedules.
+    Each may fail or hang without keeping the others back.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        broker: BrokerSource,
+        letters: LettersSource,
+        lags: Callable[[], dict[str, float]] | None = None,
+    ) -> None:
+        self.plan = plan
+        self._pulses = pulses_folder(plan)
+        self._books = Shelf(books_folder(plan))
+        self._broker = Deadlined("broker", broker)
+        self._letters = Deadlined("letters", letters)
+        self._lags = Deadlined("schedules", lags) if lags is not None else None
+
+    def workers(self) -> list[WorkerHealth]:
+        """Look at the workers of this host."""
+        return workers_in(self._pulses)
+
+    def broker(self) -> BrokerReading | None:
+        """Look at the broker; None if it does not answer."""
+        return self._broker()
+
+    def read(self) -> Readings:
+        """Read everything once."""
+        readings = self._queues(self.broker())
+        readings.update(_workers(self.workers()))
+        readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
+        lags = self._lags() if self._lags else None
+        readings[names.SCHEDULE_LAG] = {(schedule,): (lag_s,) for schedule, lag_s in (lags or {}).items()}
+        readings[names.BOOKS] = {(): (float(self._books.books()),)}
+        readings[names.BUILD] = {(version("celeriac"),): (1.0,)}
+        return readings
+
+    def _queues(self, broker: BrokerReading | None) -> Readings:
+        messages: Rows = {}
+        oldest: Rows = {}
+        consumers: Rows = {}
+        for queue in broker.queues if broker else ():
+            for state in ("ready", "delayed", "unacked"):
+                count = getattr(queue, state)
+                if count is not None:
+                    messages[queue.name, state] = (float(count),)
+            if queue.oldest_age_s is not None:
+                oldest[queue.name,] = (queue.oldest_age_s,)
+            if queue.consumers is not None:
+                consumers[queue.name,] = (float(queue.consumers),)
+        together: Rows = {(): (float(broker.unacked),)} if broker and broker.unacked is not None else {}
+        return {
+            names.BROKER_UP: {(): (0.0 if broker is None else 1.0,)},
+            names.QUEUE_MESSAGES: messages,
+            names.QUEUE_OLDEST: oldest,
+            names.QUEUE_CONSUMERS: consumers,
+            names.BROKER_UNACKED: together,
+            names.QUEUE_MAX_WAIT: {
+                (name,): (queue.max_wait.total_seconds(),)
+                for name, queue in self.plan.queues.items()
+                if queue.max_wait is not None
+            },
+        }
+
+
+def _workers(workers: list[WorkerHealth]) -> Readings:
+    return {
+        names.WORKER_UP: {(each.name,): (float(each.is_up),) for each in workers},
+        names.WORKER_BEAT_AGE: {(each.name,): (each.beat_age_s,) for each in workers},
+        names.WORKER_SLOTS: {(each.name,): (float(each.slots),) for each in workers},
+        names.WORKER_BUSY: {(each.name,): (float(each.busy),) for each in workers},
+    }

@@ -1,0 +1,164 @@
+"""The one process per host that answers scrapes and health checks, over plain HTTP."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from celeriac.errors import MetricsError
+from celeriac.observe.health import health_of
+from celeriac.observe.metrics.readings import Sources
+
+#: content type, status, body
+Answer = tuple[str, HTTPStatus, bytes]
+
+_JSON = "application/json"
+#: a client that sends nothing is let go
+_PATIENCE_S = 10.0
+
+
+class Pages:
+    """What is answered under which path.
+
+    registry: gives the metrics; sources: gives what health is judged by.
+    """
+
+    def __init__(self, registry: CollectorRegistry, sources: Sources) -> None:
+        self._registry = registry
+        self._sources = sources
+        self._paths: dict[str, Callable[[str], Answer]] = {
+            "/metrics": self.metrics,
+            "/health/live": self.live,
+            "/health/ready": self.ready,
+            "/health/celery": self.celery,
+        }
+
+    def answer(self, path: str, accept: str) -> Answer:
+        """Answer a GET of `path`; `accept` is the header of that name."""
+        page = self._paths.get(path.partition("?")[0])
+        if page is None:
+            known = "\n".join(self._paths)
+            return "text/plain; charset=utf-8", HTTPStatus.NOT_FOUND, f"known: \n{known}\n".encode()
+        return page(accept)
+
+    def metrics(self, accept: str) -> Answer:
+        """Give all metrics in the format the scraper asks for."""
+        encode, content_type = choose_encoder(accept)
+        return content_type, HTTPStatus.OK, encode(self._registry)
+
+    def live(self, _accept: str) -> Answer:
+        """Say that this process answers."""
+        return _json(HTTPStatus.OK, {"live": True, "version": version("celeriac")})
+
+    def ready(self, _accept: str) -> Answer:
+        """Say whether tasks sent now will be run here: the broker answers, and a worker takes tasks."""
+        workers = self._sources.workers()
+        reasons = [f"worker {each.name} is {each.trouble}" for each in workers if each.trouble]
+        if not any(each.is_up for each in workers):
+            reasons.append("no worker takes tasks on this host")
+        has_broker = self._sources.broker() is not None
+        if not has_broker:
+            reasons.append("the broker does not answer")
+        is_ready = has_broker and any(each.is_up for each in workers)
+        return _json(
+            HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
+            {"ready": is_ready, "reasons": reasons},
+        )
+
+    def celery(self, _accept: str) -> Answer:
+        """Give `{workers, active_tasks, healthy}` of this host."""
+        health = health_of(self._sources.workers())
+        return _json(HTTPStatus.OK if health.healthy else HTTPStatus.SERVICE_UNAVAILABLE, health)
+
+
+def _json(status: HTTPStatus, content: Any) -> Answer:
+    return _JSON, status, msgspec.json.encode(content)
+
+
+class Server:
+    """An HTTP server on one address, running in threads of its own once started.
+
+    address: "host:port", "[host]:port" for IPv6; port 0 takes a free one.
+    Raises: MetricsError if nothing can listen there.
+    """
+
+    def __init__(self, address: str, pages: Pages) -> None:
+        host, port = split(address)
+        handler = type("Handler", (_Handler,), {"pages": pages})
+        server = type(
+            "Server",
+            (ThreadingHTTPServer,),
+            {"address_family": socket.AF_INET6 if ":" in host else socket.AF_INET, "daemon_threads": True},
+        )
+        try:
+            self._server = server((host, port), handler)
+        except (OSError, OverflowError) as error:
+            raise MetricsError(
+                "METRICS-001",
+                f"nothing can listen at {address}: {error}",
+                at="[metrics].address",
+                fix="stop what listens there, or set another address",
+            ) from error
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more; returns when the port is free."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    pages: Pages
+    timeout = _PATIENCE_S
+    server_version = "celeriac"
+    sys_version = ""
+
+    def do_GET(self) -> None:
+        content_type, status, body = self.pages.answer(self.path, self.headers.get("Accept") or "")
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815 - the name is http.server's
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing: a line per scrape tells nobody anything."""
+
+
+def split(address: str) -> tuple[str, int]:
+    """Split "host:port" or "[host]:port".
+
+    Raises: MetricsError if it is neither.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise MetricsError(
+            "METRICS-002",
+            f'"{address}" is no address to listen at',
+            at="[metrics].address",
+            fix='write host and port, like "127.0.0.1:9540"',
+        )
+    return host, int(port)

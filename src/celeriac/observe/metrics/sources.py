@@ -1,0 +1,55 @@
+"""What a scrape reads at the moment, beside the counts: passed in by whoever serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+
+class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One queue as it is now; None is what this broker does not tell.
+
+    ready: waiting for a worker, all priorities together; delayed: waiting for their time; unacked: with a worker.
+    oldest_age_s: seconds the oldest ready message has waited, 0.0 if none does.
+    """
+
+    name: str
+    ready: int
+    delayed: int | None = None
+    unacked: int | None = None
+    oldest_age_s: float | None = None
+    consumers: int | None = None
+
+
+class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A broker as it is now.
+
+    unacked: messages with workers, where the broker only counts them for all queues together.
+    """
+
+    queues: Sequence[QueueReading]
+    unacked: int | None = None
+
+
+class BrokerSource(Protocol):
+    """Reads a broker."""
+
+    def __call__(self) -> BrokerReading:
+        """Look at the queues now.
+
+        Raises: anything, if the broker does not answer.
+        """
+        ...
+
+
+class LettersSource(Protocol):
+    """Counts the recorded letters that wait for a decision."""
+
+    def __call__(self) -> dict[str, int]:
+        """Give queue → letters.
+
+        Raises: RecordsError.
+        """
+        ...
