@@ -126,7 +126,8 @@ def edit(
 ) -> None:
     """Mend the call of a dead letter.
 
-    Without options, in your $EDITOR. What follows the task (chain, chord, callbacks) and its id stay. The message as it died is kept beside it.
+    Without options, in your $EDITOR. What follows the task (chain, chord, callbacks) and its id stay. The message
+    as it died is kept beside it.
     """
     from celeriac.deadletters import Change, read_values
 
