@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from billiard.einfo import ExceptionInfo
 from celery import signals
 from celery.exceptions import Ignore, Reject, Retry, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import get_pickled_exception
@@ -14,6 +14,7 @@ from kombu.utils.encoding import safe_repr
 
 from celeriac.events import emit
 from celeriac.tasks.deaths import DEATHS, reported_deliveries
+from celeriac.tasks.failures import unwrapped, worker_lost
 from celeriac.tasks.retry import Died
 from celeriac.tasks.runtime import runtime_of
 
@@ -57,13 +58,16 @@ class Request(CeleryRequest):
         return_ok: True if the pool process has stored the outcome itself.
         """
         try:
-            self._end_failed(_unwrapped(exc_info), exc_info, send_failed_event, return_ok)
+            self._end_failed(unwrapped(exc_info), exc_info, send_failed_event, return_ok)
         except Exception as trouble:
-            # Pools only log what their callbacks raise: the message would stay with this worker for ever.
-            if self.acknowledged:
-                raise
-            emit("tasks", "task.stray_error", queue=queue_of(self.message), error=repr(trouble))
-            super().reject(requeue=True)
+            self._give_back_after(trouble)
+
+    def _give_back_after(self, trouble: Exception) -> None:
+        # Pools only log what their callbacks raise: the message would stay with this worker for ever.
+        if self.acknowledged:
+            raise trouble
+        emit("tasks", "task.stray_error", queue=queue_of(self.message), error=repr(trouble))
+        super().reject(requeue=True)
 
     def _end_failed(
         self, error: BaseException, exc_info: ExceptionInfo, send_failed_event: bool, return_ok: bool
@@ -98,9 +102,12 @@ class Request(CeleryRequest):
             if self.task.acks_late and not self.acknowledged and not self.task.acks_on_timeout:
                 # The team wants it run again; that too ends after `letters.after` deliveries.
                 self._owed = None if self._may_run_again(error) else self._owed
-        super().on_timeout(soft, timeout)
-        if not soft:
-            self._settle_early_ack()
+        try:
+            super().on_timeout(soft, timeout)
+            if not soft:
+                self._settle_early_ack()
+        except Exception as trouble:
+            self._give_back_after(trouble)
 
     def acknowledge(self) -> None:
         """Ack the message, after its letter is written if one is owed."""
@@ -132,11 +139,11 @@ class Request(CeleryRequest):
             state.task_ready(self)
             return
         if not isinstance(error, WorkerLostError):
-            exc_info = _worker_lost(error, exc_info)
+            exc_info = worker_lost(error, exc_info)
         if self._success_was_stored() or self._celery_retries():
             super().on_failure(exc_info, send_failed_event=send_failed_event)
             return
-        self._on_no_outcome(_unwrapped(exc_info), exc_info, may_requeue=self.task.reject_on_worker_lost)
+        self._on_no_outcome(unwrapped(exc_info), exc_info, may_requeue=self.task.reject_on_worker_lost)
 
     def _celery_retries(self) -> bool:
         """Say whether `retry_on_worker_lost` will send the task again by itself."""
@@ -238,21 +245,3 @@ def queue_of(message: Any) -> str:
     """Name the queue a message came from; on brokers that do not say, its routing key."""
     info = message.delivery_info or {}
     return str(info.get("queue") or info.get("routing_key") or "")
-
-
-def _unwrapped(exc_info: ExceptionInfo) -> BaseException:
-    error = exc_info.exception
-    found: Any = error.exc if isinstance(error, ExceptionWithTraceback) else error
-    assert isinstance(found, BaseException)
-    return found
-
-
-def _worker_lost(error: BaseException, exc_info: ExceptionInfo) -> ExceptionInfo:
-    """Word the end of a run as Celery words a lost worker, with the traceback of what ended it."""
-    cause = error.reason if isinstance(error, Died) else repr(error)
-    try:
-        raise WorkerLostError(f"Worker exited prematurely: {cause}.")  # noqa: TRY301 - it needs a traceback
-    except WorkerLostError:
-        lost = ExceptionInfo()
-    lost.traceback = exc_info.traceback
-    return lost
