@@ -13,7 +13,6 @@ from celeriac.errors import RecordsError
 from celeriac.records import LetterFilter, Records
 from celeriac.stores import sql
 
-
 #: Reads a letter and dies with it in hand.
 HOLDS_AND_DIES = """
 import os, sys
