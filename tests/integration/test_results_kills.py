@@ -1,0 +1,101 @@
+"""Chords under random kill -9 of pool processes and whole workers: each ends, and its body is stored once."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+from celery import chord
+
+from celeriac.app import create_app
+from celeriac.plan import read_plan
+
+PLAN = """\
+[celeriac]
+name = "shop"
+imports = ["shop_tasks"]
+[queues.default]
+[pools.web]
+queues = ["default"]
+executor = "prefork"
+concurrency = 2
+replicas = 2
+[letters]
+after = 1000   # the tasks are innocent of their processes' deaths
+"""
+
+TASKS = """\
+import time
+from pathlib import Path
+
+from celery import shared_task
+
+
+@shared_task(name="shop.part")
+def part(value):
+    time.sleep(0.005)
+    return value
+
+
+@shared_task(name="shop.body", bind=True)
+def body(self, parts, number):
+    with Path("bodies").open("a") as log:
+        log.write(f"{number}:{self.request.delivery_info['deliveries']}\\n")
+    return sum(parts)
+"""
+
+PARTS = 20
+
+
+@pytest.mark.parametrize(("chords", "kills"), [(20, 6), pytest.param(600, 200, marks=pytest.mark.soak)])
+def test_every_chord_ends_and_its_body_is_stored_once(
+    project: Callable[..., Any], eventually: Callable[..., Any], chords: int, kills: int
+) -> None:
+    shop = project(plan=PLAN, tasks=TASKS)
+    up = shop.start_celeriac("up")
+    up.wait_for_log("ready:")
+    app = create_app(read_plan(shop.folder / "celeriac.toml"))
+    rng = random.Random(7)
+    fired = []
+    next_kill = time.monotonic() + 0.3
+    killed = 0
+    while len(fired) < chords or killed < kills:
+        if len(fired) < chords:
+            parts = [app.signature("shop.part", (value,)) for value in range(PARTS)]
+            fired.append(chord(parts, app.signature("shop.body", (len(fired),)), app=app)())
+        if killed < kills and time.monotonic() >= next_kill:
+            killed += _kill_one(up, rng)
+            next_kill = time.monotonic() + rng.uniform(0.2, 0.8)
+        elif len(fired) >= chords:
+            time.sleep(0.02)
+    for each in fired:
+        assert each.get(timeout=60) == sum(range(PARTS))
+    runs = Counter((shop.folder / "bodies").read_text().split())
+    # A body that was running when it was killed runs again, as a later delivery; two stored ones would both say 0.
+    assert [run for run, count in runs.items() if count > 1] == []
+    assert {int(run.partition(":")[0]) for run in runs} == set(range(chords))
+    app.close()
+
+
+def _kill_one(up: Any, rng: random.Random) -> int:
+    """Kill a worker or one of its pool processes; give how many were killed."""
+    workers = [each for each in up.family()[1:] if "recorder" not in _words(each)]
+    if not workers:
+        return 0
+    try:
+        rng.choice(workers).kill()
+    except psutil.NoSuchProcess:
+        return 0
+    return 1
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ["recorder"]  # gone: not one to kill
