@@ -11,6 +11,9 @@
     ├── CoordinationError    COORD-…   the store that processes agree by cannot be opened or used
     │   └── CoordinationUnavailable    not now (locked, server gone); trying again may help
     ├── MetricsError         METRICS-… metrics and health cannot be served
+    ├── ScheduleError        SCHED-…   a schedule cannot be read, asked or led
+    ├── IntegrationError     WEB-…     a web framework's settings do not make one project
+    ├── TestingError         TEST-…    the tests ask for what cannot be set up
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
 A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
@@ -91,6 +94,20 @@ class CoordinationError(CeleriacError):
 
 class CoordinationUnavailable(CoordinationError):
     """The coordination store cannot be used now (locked, server gone); trying again may help."""
+
+
+class ScheduleError(CeleriacError):
+    """A schedule cannot be read, asked or led."""
+
+
+class IntegrationError(CeleriacError):
+    """A web framework's settings do not make one project."""
+
+
+class TestingError(CeleriacError):
+    """The tests ask for what cannot be set up."""
+
+    __test__ = False  # pytest would take the class for a test
 
 
 class SuperviseError(CeleriacError):

@@ -81,6 +81,37 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "worker.finishing": (logging.INFO, "stopping; still at work on {count}: {tasks}"),
     "worker.is_root": (logging.WARNING, "runs as root; give it a user of its own in production"),
     "up.ready": (logging.INFO, "ready: {count} running after {seconds}s"),
+    "schedule.leader_began": (logging.INFO, "leads the schedules now, in term {term}"),
+    "schedule.leader_lost": (logging.WARNING, "no longer leads the schedules: term {term} has passed on"),
+    "schedule.leader_unsure": (
+        logging.WARNING,
+        "no longer leads the schedules: term {term} could not be renewed in time",
+    ),
+    "schedule.leader_resigned": (logging.INFO, "leads the schedules no longer; term {term} is over"),
+    "schedule.other_scheduler": (
+        logging.WARNING,
+        "the app sets beat_scheduler to {scheduler}: it sends alone, and slots may be doubled or missed",
+    ),
+    "schedule.store_unavailable": (logging.WARNING, "cannot reach the coordination store, trying on: {error}"),
+    "schedule.sent": (
+        logging.INFO,
+        "schedule {schedule} sent {task}[{task_id}] for its slot {slot}, {late_s:.3f}s after it",
+    ),
+    "schedule.send_failed": (
+        logging.ERROR,
+        "schedule {schedule} could not send {task} for its slot {slot}, trying again in {pause_s:.1f}s: {error}",
+    ),
+    "schedule.missed": (logging.WARNING, "schedule {schedule} missed {count} slots, up to {slot}"),
+    "schedule.skipped": (
+        logging.WARNING,
+        "schedule {schedule} skipped its slot {slot}: {why}",
+    ),
+    "schedule.faulty": (logging.ERROR, "schedule {schedule} is not sent: {error}"),
+    "schedule.trouble": (logging.ERROR, "schedule {schedule} cannot be led right now, trying on: {error}"),
+    "schedule.tables_unavailable": (
+        logging.WARNING,
+        "cannot read the schedules of Django now, going on with those read last: {error}",
+    ),
     "up.stopping": (logging.INFO, "stopping; running tasks may finish (Ctrl-C again kills them)"),
     "up.forced": (logging.WARNING, "killing everything that still runs; tasks go back to their queues"),
     "up.unpublished": (logging.WARNING, "what runs cannot be written down for `celeriac status`: {error}"),

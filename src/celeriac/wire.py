@@ -16,6 +16,9 @@ GENERATION = "celeriac-replay"
 LETTER = "celeriac-letter"
 #: on a task: epoch seconds when it was sent, so that its wait can be told
 SENT = "celeriac-sent"
+#: on a task that the beat sent: the schedule, and its slot in epoch seconds
+SCHEDULE = "celeriac-schedule"
+SLOT = "celeriac-slot"
 
 _LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.schedules import crontab, schedule
 from kombu.entity import Exchange, Queue
 
 from celeriac.plan import Plan, Schedule
+from celeriac.schedule import PlannedSchedule
 
 
 def task_queues(plan: Plan) -> list[Queue]:
@@ -23,9 +23,7 @@ def beat_schedule(plan: Plan) -> dict[str, dict[str, Any]]:
 def _entry(entry: Schedule) -> dict[str, Any]:
     return {
         "task": entry.task,
-        "schedule": crontab.from_string(" ".join(entry.cron.split()))
-        if entry.cron
-        else schedule(entry.every),
+        "schedule": PlannedSchedule(entry),
         "args": entry.args,
         "kwargs": entry.kwargs,
         "options": {"queue": entry.queue} if entry.queue else {},

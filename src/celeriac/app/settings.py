@@ -90,6 +90,12 @@ SETTINGS: tuple[Setting, ...] = (
         "A pool process has this many seconds to start; Celery's 4 kill processes on a busy machine.",
     ),
     Setting(
+        "beat_scheduler",
+        "celeriac.schedule.scheduler:Scheduler",
+        "However many beats run, each slot of a schedule is sent once; Celery's own keeps a file, and two of them send "
+        "everything twice.",
+    ),
+    Setting(
         "worker_hijack_root_logger",
         False,
         "Logging that the application has set up stays as it is.",

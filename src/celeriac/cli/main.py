@@ -29,7 +29,7 @@ COMMANDS: dict[str, str] = {
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",
     "recorder": "Run the recorder, which keeps the dead letters.",
-    "beat": "Run the beat, which sends the plan's schedules.",
+    "beat": "Run the beat, which sends the schedules.",
     "metrics": "Serve the metrics and the health of this host.",
     "probe": "Say whether the workers of this host live.",
     "completion": "Print the completion script of SHELL.",

@@ -18,6 +18,12 @@ from celeriac.plan.marks import Duration, NoneAs, Range, Size
 Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
 WhenFull = Literal["block", "reject"]
+CatchUp = Literal["none", "last", "all"]
+Overlap = Literal["skip", "queue", "allow"]
+SunEvent = Literal[
+    "dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon",
+    "sunset", "dusk_civil", "dusk_nautical", "dusk_astronomical",
+]  # fmt: skip
 
 
 class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -112,11 +118,17 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A task sent by the clock: exactly one of `cron` (five fields, UTC) and `every`.
+    """A task sent by the clock: exactly one of `cron`, `every`, `at` and `sun`. Each of its times is a slot, sent once.
 
     task: the full name of the task.
-    cron: minute, hour, day of month, month, day of week, like "0 9 * * mon-fri".
-    every: the time from one sending to the next.
+    cron: minute, hour, day of month, month, day of week in `timezone`, like "0 9 * * mon-fri".
+    every: the time from one slot to the next, counted from 1970-01-01 UTC: "5m" is at :00, :05, :10.
+    at: one slot, in `timezone`, like "2026-12-24T18:00".
+    sun: an event of the sun at `place`, like "sunset"; needs the extra `sun`.
+    place: where `sun` is watched: latitude and longitude in degrees, like "52.52, 13.40".
+    timezone: of `cron` and `at`, like "Europe/Berlin".
+    catch_up: what is sent of the slots missed while nothing ran: "none", the "last" of them, or "all".
+    overlap: what happens to a slot while the last run has not ended: "skip" it, "queue" it, or "allow" both.
     args: positional arguments of the task.
     kwargs: keyword arguments of the task.
     queue: a declared queue; None: where the task's policy says.
@@ -125,9 +137,26 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     task: str
     cron: str | None = None
     every: Duration | None = None
+    at: str | None = None
+    sun: SunEvent | None = None
+    place: str | None = None
+    timezone: str = "UTC"
+    catch_up: CatchUp = "last"
+    overlap: Overlap = "allow"
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
     queue: str | None = None
+
+
+class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the schedules are led, however many beats run.
+
+    lease: how long a leader that is silent is waited for; then another takes over.
+    deadline: how late a slot is still sent as if in time; later it was missed, and `catch_up` says what becomes of it.
+    """
+
+    lease: Annotated[timedelta, Range(1, 3600)] = timedelta(seconds=10)
+    deadline: Annotated[timedelta, Range(1, 31 * 86_400)] = timedelta(seconds=60)
 
 
 class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,11 +191,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
     queues: the queues by name.
+    coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: `state`.
     pools: the pools by name.
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
     schedules: the schedules by name.
     letters: how dead letters are kept.
     metrics: where metrics and health are served; None: nowhere.
+    beat: how the schedules are led.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
     environment: the name of the environment laid over the file, if any.
@@ -182,11 +213,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, Pool] = {}
     tasks: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
+    coordination: str = ""
     letters: Letters = Letters()
     metrics: Metrics | None = None
     folder: Path = Path()
     source: Path | None = None
     environment: str | None = None
+    beat: Beat = Beat()
 
     def __post_init__(self) -> None:
         if not self.results:
@@ -196,6 +229,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(
                 self, "results", self.broker if shared else beside(self.broker, "results.db")
             )
+        if isinstance(self.broker, list | tuple):
+            msgspec.structs.force_setattr(self, "brokers", tuple(self.broker))
+        if self.brokers and isinstance(self.brokers, tuple) and self.broker not in self.brokers:
+            msgspec.structs.force_setattr(self, "broker", self.brokers[0])
+        left_out = [name for name in ("results", "state", "coordination") if not getattr(self, name)]
+        if left_out:
+            kept = self.beside_broker if isinstance(self.beside_broker, tuple) else ()
+            msgspec.structs.force_setattr(self, "beside_broker", (*kept, *left_out))
         if not self.state:
             msgspec.structs.force_setattr(self, "state", beside(self.broker, "records.db"))
 
@@ -205,6 +246,23 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         return "default" if "default" in self.queues else next(iter(self.queues), "celery")
 
     @property
+        if not self.coordination:
+            msgspec.structs.force_setattr(self, "coordination", self.state)
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The brokers that may come to be used: `brokers` in order, or the only one."""
+        return self.brokers or (self.broker,)
+
+    def on(self, broker: str, because: str) -> Plan:
+        """Give the plan with this one of its `brokers` chosen; what was left out beside the broker goes with it."""
+        return msgspec.structs.replace(
+            self,
+            broker=broker,
+            because=because,
+            beside_broker=(),
+            **dict.fromkeys(self.beside_broker, ""),
+        )
     def state_folder(self) -> Path:
         """The folder `.celeriac/`, where everything of this project lives at run time."""
         return self.folder / ".celeriac"

@@ -18,6 +18,7 @@ from celeriac.plan.docs import docs_of
 from celeriac.plan.kinds import Field, Kind, described, fields_of
 from celeriac.plan.model import (
     Autoscale,
+    Beat,
     Letters,
     Metrics,
     Plan,
@@ -45,6 +46,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Schedule: "[schedules.NAME]",
     Letters: "[letters]",
     Metrics: "[metrics]",
+    Beat: "[beat]",
 }
 
 

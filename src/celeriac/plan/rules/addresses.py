@@ -18,6 +18,7 @@ RESULTS = (
 )  # fmt: skip
 STATES = ("sqlite", "postgresql", "postgres")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+COORDINATION = ("redis", "rediss", "unix", *STATES)
 
 
 def scheme_of(url: str) -> str:
@@ -41,6 +42,15 @@ def judge(plan: Plan, report: Report) -> None:
             needs=[("broker",)],
         )
     for name, queue in plan.queues.items():
+    meeting = scheme_of(plan.coordination)
+    if plan.coordination != plan.state and meeting.partition("+")[0] not in COORDINATION:
+        report.add(
+            ("coordination",),
+            "PLAN-047",
+            f"processes cannot agree by {_said(meeting)}.",
+            known=COORDINATION,
+            fix=write_or(meeting, COORDINATION, "remove it, so that they agree by the database of `state`"),
+        )
         if queue.max_length is not None and scheme_of(plan.broker) != "sqlite":
             report.add(
                 ("queues", name, "max_length"),
