@@ -105,3 +105,30 @@ def test_a_hostile_row_in_the_letters_queue_is_readable_too(tmp_path: Path) -> N
         assert b"garbage" in read_letter(got[0]).body
         got[0].ack()
         assert connection.default_channel.queue_declare(DEAD.name, passive=True).message_count == 0
+
+
+@pytest.mark.parametrize("no_ack", [True, False])
+def test_a_hostile_row_asked_for_by_hand_becomes_a_letter_too(tmp_path: Path, no_ack: bool) -> None:
+    with Connection(f"sqlite:///{tmp_path}/broker.db") as connection:
+        connection.Producer().publish(1, routing_key="jobs", declare=[JOBS], serializer="json")
+        with sqlite3.connect(tmp_path / "broker.db") as rows:
+            rows.execute("UPDATE messages SET envelope = ?", (b"garbage",))
+        rows.close()
+        connection.Producer().publish(2, routing_key="jobs", declare=[JOBS], serializer="json")
+        message = JOBS(connection.default_channel).get(accept=["json"], no_ack=no_ack)
+        assert message is not None
+        assert message.payload == 2
+        letter = DEAD(connection.default_channel).get()
+        assert letter is not None
+        assert read_letter(letter).reason == "malformed"
+
+
+def test_a_task_id_that_dies_again_becomes_a_letter_again(tmp_path: Path) -> None:
+    with Connection(f"sqlite:///{tmp_path}/broker.db") as connection:
+        for _ in range(2):
+            headers = {"id": "nightly", "task": "t", "bad": float("nan")}
+            connection.Producer().publish(
+                1, routing_key="jobs", declare=[JOBS], serializer="json", headers=headers
+            )
+            assert JOBS(connection.default_channel).get() is None
+        assert connection.default_channel.queue_declare(DEAD.name, passive=True).message_count == 2

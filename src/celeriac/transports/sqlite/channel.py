@@ -11,7 +11,7 @@ from kombu.transport import virtual
 from celeriac.events import emit
 from celeriac.transports.sqlite import doorbell, messages, queues
 from celeriac.transports.sqlite.delivery import Delivery
-from celeriac.transports.sqlite.envelope import to_payload
+from celeriac.transports.sqlite.envelope import MalformedEnvelope, Stored, to_payload
 from celeriac.transports.sqlite.holding import Holding
 from celeriac.transports.sqlite.sending import Batch, Outgoing, Sender
 
@@ -37,7 +37,7 @@ class Channel(virtual.Channel):
         super().__init__(connection, **kwargs)
         self.store: Store = connection.store
         self._sender = Sender(self.store, connection.clock)
-        self._delivery = Delivery(self, connection.letter_rule, connection.clock)
+        self._delivery = Delivery(self, connection.clock)
         self._unacked_only: set[str] = set()
         self._declared: set[tuple[Any, ...]] = set()
 
@@ -172,21 +172,28 @@ class Channel(virtual.Channel):
                 self.lease.stop_reading(queue)
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Any:
-        lease, now = self.connection.take_lease(), self.connection.clock.wall()
+        lease = self.connection.take_lease()
+        owner = 0 if no_ack else lease.number
+        while (stored := self._get_one(queue, owner)) is not None:
+            tag = f"{owner}-{stored.id}"
+            try:
+                message = self.Message(to_payload(stored, tag), channel=self)
+            except MalformedEnvelope as malformed:
+                self.set_aside(stored, str(malformed))
+                continue
+            if not no_ack:
+                self.qos.append(message, tag)
+            return message
+        return None
+
+    def _get_one(self, queue: str, owner: int) -> Stored | None:
+        now = self.connection.clock.wall()
         with self.store.writing() as db:
             messages.ripen(db, now)
             found = (
-                messages.take(db, [queue], 1, now)
-                if no_ack
-                else messages.fetch(db, lease.number, [queue], 1, now)
+                messages.fetch(db, owner, [queue], 1, now) if owner else messages.take(db, [queue], 1, now)
             )
-        if not found:
-            return None
-        tag = f"{0 if no_ack else lease.number}-{found[0].id}"
-        message = self.Message(to_payload(found[0], tag), channel=self)
-        if not no_ack:
-            self.qos.append(message, tag)
-        return message
+        return found[0] if found else None
 
     def reads(self) -> tuple[list[str], list[str]]:
         """Name the queues read with acks, in order of preference, and those read without."""
@@ -248,6 +255,14 @@ class Channel(virtual.Channel):
         if letter is not None:
             emit("broker", "broker.poison", letter=letter)
         doorbell.ring(self.store.location.folder, {queue or rule.queue, rule.queue})
+
+    def set_aside(self, stored: Stored, why: str) -> None:
+        """Turn a message that cannot be read into a letter."""
+        rule = self.connection.letter_rule
+        with self.store.writing(synced=True) as db:
+            messages.set_aside(db, stored, rule, "malformed", why, self.connection.clock.wall())
+        emit("broker", "broker.set_aside", queue=stored.queue, reason=why)
+        doorbell.ring(self.store.location.folder, (rule.queue,))
 
     def close(self) -> None:
         """Cancel the consumers, write the acks, give back what is held."""

@@ -16,7 +16,6 @@ from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
 from celeriac.transports.sqlite import doorbell, messages
 from celeriac.transports.sqlite.envelope import MalformedEnvelope, Stored, to_payload
-from celeriac.transports.sqlite.messages import LetterRule
 
 if TYPE_CHECKING:
     from celeriac.transports.sqlite.channel import Channel
@@ -32,9 +31,8 @@ _LOOK_EVERY_S = 1.0
 class Delivery:
     """One channel's way from ready messages to its consumers' callbacks."""
 
-    def __init__(self, channel: Channel, rule: LetterRule, clock: Clock) -> None:
+    def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel = channel
-        self._rule = rule
         self._clock = clock
         self._waiting: deque[tuple[int, Stored]] = deque()
         self._batch = 1
@@ -81,19 +79,13 @@ class Delivery:
         try:
             payload = to_payload(stored, f"{owner}-{stored.id}")
         except MalformedEnvelope as malformed:
-            self._set_aside(stored, str(malformed))
+            self._channel.set_aside(stored, str(malformed))
             return
         callback = self._channel.connection._callbacks.get(stored.queue)
         if callback is None:  # cancelled between fetch and delivery
             self._give_back([(owner, stored)])
         else:
             callback(payload)
-
-    def _set_aside(self, stored: Stored, why: str) -> None:
-        with self._channel.store.writing(synced=True) as db:
-            messages.set_aside(db, stored, self._rule, "malformed", why, self._clock.wall())
-        emit("broker", "broker.set_aside", queue=stored.queue, reason=why)
-        doorbell.ring(self._channel.store.location.folder, (self._rule.queue,))
 
     def _refill(self) -> bool:
         """Fetch the next batch, writing the acks of the last one with it; False if there is nothing."""

@@ -51,6 +51,8 @@ class Stored(msgspec.Struct, frozen=True):
     deliveries: int
     redelivered: bool
     sent: float
+    task_id: str | None
+    task: str | None
     envelope: bytes
     body: Body
 

@@ -169,12 +169,15 @@ def _make_folders(location: Location) -> None:
 
 def _prove(connection: sqlite3.Connection, location: Location, *, read_only: bool) -> None:
     """Check that the file is a broker of this format, or make it one if it is empty."""
-    application, version = (
-        connection.execute(f"PRAGMA {pragma}").fetchone()[0] for pragma in ("application_id", "user_version")
+    # One snapshot for all three: another process may be making the same file right now.
+    connection.execute("BEGIN")
+    application, version, tables = (
+        connection.execute(question).fetchone()[0]
+        for question in ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
     )
+    connection.execute("COMMIT")
     if application == _APPLICATION_ID and version == _FORMAT:
         return
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application == _APPLICATION_ID and version > _FORMAT:
         raise BrokerCorrupt(
             "BROKER-007",

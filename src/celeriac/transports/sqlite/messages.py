@@ -10,7 +10,7 @@ from celeriac.errors import QueueFull
 from celeriac.transports.sqlite import queues
 from celeriac.transports.sqlite.envelope import Row, Stored, to_letter
 
-_STORED = "id, queue, priority, deliveries, redelivered, sent, envelope, body"
+_STORED = "id, queue, priority, deliveries, redelivered, sent, task_id, task, envelope, body"
 
 
 class LetterRule(NamedTuple):
@@ -172,7 +172,7 @@ def count_death(db: sqlite3.Connection, owner: int, message: int, rule: LetterRu
 def set_aside(
     db: sqlite3.Connection, stored: Stored, rule: LetterRule, reason: str, why: str, now: float
 ) -> str | None:
-    """Turn a message into a letter, in the same transaction; say the letter's id, None if it was one already."""
+    """Turn a message into a letter, in the same transaction; say the letter's id."""
     if stored.queue == rule.queue and reason == "poison":
         # A letter has nowhere further to go: it waits for a recorder that lives.
         db.execute("UPDATE messages SET owner = NULL WHERE id = ?", (stored.id,))
@@ -180,13 +180,11 @@ def set_aside(
     envelope, body, letter = to_letter(stored, rule.broker, reason, why, now)
     if queues.bounds(db, rule.queue) is None:
         queues.declare(db, rule.queue, now=now)
-    if not _first_time(db, f"letter:{letter}", now):
-        db.execute("DELETE FROM messages WHERE id = ?", (stored.id,))
-        return None
+    # Inserted anew rather than changed: a message read without acks is no longer in its row.
+    db.execute("DELETE FROM messages WHERE id = ?", (stored.id,))
     db.execute(
-        "UPDATE messages SET queue = ?, owner = NULL, due = NULL, expires = NULL, sent = ?, priority = 0,"
-        " deliveries = 0, redelivered = 0, envelope = ?, body = ? WHERE id = ?",
-        (rule.queue, now, envelope, body, stored.id),
+        "INSERT INTO messages (queue, priority, sent, task_id, task, envelope, body) VALUES (?, 0, ?, ?, ?, ?, ?)",
+        (rule.queue, now, stored.task_id, stored.task, envelope, body),
     )
     return letter
 
