@@ -190,14 +190,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, memory or filesystem.
     results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
-    queues: the queues by name.
     coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: `state`.
+    queues: the queues by name.
     pools: the pools by name.
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
     schedules: the schedules by name.
     letters: how dead letters are kept.
-    metrics: where metrics and health are served; None: nowhere.
     beat: how the schedules are led.
+    metrics: where metrics and health are served; None: nowhere.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
     environment: the name of the environment laid over the file, if any.
@@ -209,17 +209,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     broker: str = "sqlite:///.celeriac/broker.db"
     results: str = ""
     state: str = ""
+    coordination: str = ""
     queues: dict[str, Queue] = {}
     pools: dict[str, Pool] = {}
     tasks: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
-    coordination: str = ""
     letters: Letters = Letters()
+    beat: Beat = Beat()
     metrics: Metrics | None = None
     folder: Path = Path()
     source: Path | None = None
     environment: str | None = None
-    beat: Beat = Beat()
 
     def __post_init__(self) -> None:
         if not self.results:
@@ -229,23 +229,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(
                 self, "results", self.broker if shared else beside(self.broker, "results.db")
             )
-        if isinstance(self.broker, list | tuple):
-            msgspec.structs.force_setattr(self, "brokers", tuple(self.broker))
-        if self.brokers and isinstance(self.brokers, tuple) and self.broker not in self.brokers:
-            msgspec.structs.force_setattr(self, "broker", self.brokers[0])
-        left_out = [name for name in ("results", "state", "coordination") if not getattr(self, name)]
-        if left_out:
-            kept = self.beside_broker if isinstance(self.beside_broker, tuple) else ()
-            msgspec.structs.force_setattr(self, "beside_broker", (*kept, *left_out))
         if not self.state:
             msgspec.structs.force_setattr(self, "state", beside(self.broker, "records.db"))
-
-    @property
-    def default_queue(self) -> str:
-        """The queue of a task that no policy routes: "default" if declared, else the first one, else "celery"."""
-        return "default" if "default" in self.queues else next(iter(self.queues), "celery")
-
-    @property
         if not self.coordination:
             msgspec.structs.force_setattr(self, "coordination", self.state)
 
@@ -263,6 +248,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
             beside_broker=(),
             **dict.fromkeys(self.beside_broker, ""),
         )
+
+    @property
+    def default_queue(self) -> str:
+        """The queue of a task that no policy routes: "default" if declared, else the first one, else "celery"."""
+        return "default" if "default" in self.queues else next(iter(self.queues), "celery")
+
+    @property
     def state_folder(self) -> Path:
         """The folder `.celeriac/`, where everything of this project lives at run time."""
         return self.folder / ".celeriac"

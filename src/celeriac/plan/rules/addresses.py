@@ -17,8 +17,8 @@ RESULTS = (
     "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul", "disabled",
 )  # fmt: skip
 STATES = ("sqlite", "postgresql", "postgres")
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 COORDINATION = ("redis", "rediss", "unix", *STATES)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def scheme_of(url: str) -> str:
@@ -41,7 +41,6 @@ def judge(plan: Plan, report: Report) -> None:
             fix=write_or(state, STATES, "write sqlite:///.celeriac/records.db"),
             needs=[("broker",)],
         )
-    for name, queue in plan.queues.items():
     meeting = scheme_of(plan.coordination)
     if plan.coordination != plan.state and meeting.partition("+")[0] not in COORDINATION:
         report.add(
@@ -51,6 +50,7 @@ def judge(plan: Plan, report: Report) -> None:
             known=COORDINATION,
             fix=write_or(meeting, COORDINATION, "remove it, so that they agree by the database of `state`"),
         )
+    for name, queue in plan.queues.items():
         if queue.max_length is not None and scheme_of(plan.broker) != "sqlite":
             report.add(
                 ("queues", name, "max_length"),
