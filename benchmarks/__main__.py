@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,9 @@ from tests.servers.redis_server import running_redis
 from benchmarks import report
 from benchmarks.measures import Bench, measure
 from benchmarks.setups import SETUPS, environ_of
+
+#: On a disk, as in production: a system's temporary folder is often in memory, where syncing costs nothing.
+FOLDERS = Path(__file__).resolve().parents[1] / "build"
 
 
 @click.command()
@@ -39,12 +43,15 @@ def main(rounds: int, only: str, scale: float) -> None:
         raise click.UsageError(
             f"no setup's title contains {only!r}; known: {'; '.join(s.title for s in SETUPS)}"
         )
+    # An interrupted run unwinds as any other, and so ends its workers.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    FOLDERS.mkdir(exist_ok=True)
     taken: report.Rounds = {setup.title: [] for setup in chosen}
     load_before = os.getloadavg()[0]
     # Interleaved: whatever else slows the machine for a minute slows every setup's round alike.
     for number in range(1, rounds + 1):
         for setup in chosen:
-            with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder:
+            with tempfile.TemporaryDirectory(prefix="bench-", dir=FOLDERS) as folder:
                 path = Path(folder)
                 (path / "redis").mkdir()
                 with running_redis(path / "redis") as redis:
