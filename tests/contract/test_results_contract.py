@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from celery import Celery, chord, group
+from celery import Celery, chain, chord, group
 from celery.app.task import Context
 from celery.canvas import Signature
 from celery.exceptions import ChordError, TimeoutError  # noqa: A004
@@ -246,6 +246,14 @@ def test_a_group_with_a_failure_raises_it_and_one_that_is_late_times_out(app: Ce
         app.GroupResult("g", [app.AsyncResult("bad")]).get(timeout=1)
     with pytest.raises(TimeoutError):
         app.GroupResult("g", [app.AsyncResult("never")]).get(timeout=0.05)
+
+
+def test_a_group_whose_chain_has_failed_before_it_fails_with_that_failure(app: Celery, backend: Any) -> None:
+    tail = group([app.signature("add", (1,)), app.signature("add", (2,))], app=app)
+    result = chain(app.signature("add", (1, 1)), app.signature("add", (1,)), tail, app=app).apply_async()
+    backend.mark_as_failure(result.parent.parent.id, KeyError("first"))
+    with pytest.raises(KeyError, match="first"):
+        result.get(timeout=5)
 
 
 # -- groups

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
 from typing import Any
 
 from celery import states
-from celery.backends.base import BaseBackend
-from celery.canvas import Signature, maybe_signature
-from celery.exceptions import ChordError, TimeoutError  # noqa: A004 (Celery's own, which callers catch)
-from celery.result import GroupResult, result_from_tuple
-from kombu.exceptions import OperationalError
+from celery.result import GroupResult
 from kombu.utils.encoding import bytes_to_str
 
-from celeriac.backends.sqlite.body import marked_once
-from celeriac.backends.sqlite.chords import Chords, Part, Step
 from celeriac.backends.sqlite.file import ResultsFile, path_of
+from celeriac.backends.sqlite.firing import Fires
 from celeriac.backends.sqlite.order import run_of
 from celeriac.backends.sqlite.rows import ResultRows, Standing
-from celeriac.backends.sqlite.waiting import LONGEST_S, nap_s
+from celeriac.backends.sqlite.waiting import Waits
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
 
@@ -28,7 +21,7 @@ _LAST_POSITION = 2**31
 _LOOK_ANYWAY_S = 1.0
 
 
-class SQLiteBackend(BaseBackend):
+class SQLiteBackend(Waits, Fires):
     """Keeps results, groups and chords in the file of `sqlite:///path`.
 
     Results expire after `result_expires` (failures after `result_failure_expires`): a read never gives an
@@ -57,13 +50,6 @@ class SQLiteBackend(BaseBackend):
         )
         self.file = ResultsFile(path_of(url or ""))
         self.rows = ResultRows(self.file)
-
-    @cached_property
-    def chords(self) -> Chords:
-        """The chords of the file."""
-        chord_expires = self.app.conf.get("result_chord_expires")
-        keep_s = None if chord_expires is None else self.prepare_expires(chord_expires) or None
-        return Chords(self.file, keep_s=keep_s, keep_fired_s=keep_s or self.expires or None)
 
     def exception_safe_to_retry(self, exc: Exception) -> bool:
         """Say whether the same call may work in a moment."""
@@ -162,180 +148,9 @@ class SQLiteBackend(BaseBackend):
     def _delete_group(self, group_id: str) -> None:
         self.rows.forget_group(group_id)
 
-    def _group_from(self, payload: bytes | str) -> GroupResult:
-        return result_from_tuple(self.decode(payload)["result"], self.app)
-
     def cleanup(self) -> None:
         """Delete everything that has expired."""
         self._ensure_retryable(self.rows.prune)
-
-    # -- waiting
-
-    def wait_for(
-        self,
-        task_id: str,
-        timeout: float | None = None,
-        interval: float | None = None,
-        no_ack: bool = True,
-        on_interval: Callable[[], Any] | None = None,
-    ) -> dict[str, Any]:
-        """Wait for the task's outcome and give its meta.
-
-        timeout: seconds. interval: the longest nap between two looks, in seconds; 50 ms at most, also if None.
-        Raises: celery.exceptions.TimeoutError.
-        """
-        self._ensure_not_eager()
-        began = time.monotonic()
-        while True:
-            looked = time.monotonic()
-            if task_id in self._cache or self._ensure_retryable(self.rows.is_ready, task_id):
-                meta: dict[str, Any] = self.get_task_meta(task_id)
-                if meta["status"] in states.READY_STATES:
-                    return meta
-            if on_interval:
-                on_interval()
-            _nap(began, looked, timeout, interval)
-
-    def get_many(
-        self,
-        task_ids: Iterable[str],
-        timeout: float | None = None,
-        interval: float | None = None,
-        no_ack: bool = True,
-        on_message: Callable[[dict[str, Any]], Any] | None = None,
-        on_interval: Callable[[], Any] | None = None,
-        max_iterations: int | None = None,
-    ) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give each of the tasks with its meta as soon as it has its outcome.
-
-        The file is searched only after somebody has written to it.
-        Arguments and errors are those of `wait_for`; max_iterations: naps at most.
-        """
-        missing = {bytes_to_str(task_id) for task_id in task_ids}
-        began = time.monotonic()
-        seen: int | None = None
-        search_by = began
-        naps = 0
-        while missing:
-            looked = time.monotonic()
-            changes = self._ensure_retryable(self.rows.change_count)
-            if changes != seen or looked >= search_by:
-                seen, search_by = changes, looked + _LOOK_ANYWAY_S
-                for task_id, meta in self._ready_among(sorted(missing)):
-                    missing.discard(task_id)
-                    if on_message is not None:
-                        on_message(meta)
-                    yield task_id, meta
-            if not missing:
-                return
-            if on_interval:
-                on_interval()
-            _nap(began, looked, timeout, interval)
-            naps += 1
-            if max_iterations and naps >= max_iterations:
-                return
-
-    def _ready_among(self, task_ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        for task_id, payload in self.rows.read_ready(task_ids):
-            meta = self.decode_result(payload)
-            # A failure is not cached: it may be replayed and mended.
-            if meta["status"] == states.SUCCESS:
-                self._cache[task_id] = meta
-            yield task_id, meta
-
-    # -- chords
-
-    def set_chord_size(self, group_id: str, chord_size: int) -> None:
-        """Say how many parts the chord has; Celery calls it before it sends the last of them."""
-        self._ensure_retryable(self.chords.expect, group_id, chord_size)
-
-    def add_to_chord(self, chord_id: str, result: Any) -> None:
-        """Expect one part more."""
-        self._ensure_retryable(self.chords.expect_one_more, chord_id)
-
-    def apply_chord(self, header_result_args: tuple[Any, ...], body: Any, **_: Any) -> None:
-        """Keep the shape of the header if it nests; the parts themselves come in one by one."""
-        if not isinstance(header_result_args[1], list | tuple):
-            return  # a header made as it is sent; reading it here would exhaust it, and it is flat
-        header = self.app.GroupResult(*header_result_args)
-        if any(isinstance(member, GroupResult) for member in header.results):
-            payload = self.encode({"result": header.as_tuple()})
-            self._ensure_retryable(self.chords.keep_header, header.id, payload)
-
-    def on_chord_part_return(self, request: Any, state: str, result: Any, **_: Any) -> None:
-        """Take in the outcome of one part; fire, mend or fail the chord if it was the last one missing.
-
-        Raises: kombu.exceptions.OperationalError if the broker does not take the body now: the part is not
-            done
-            then, and its redelivery fires the chord.
-        """
-        if not request.group or not request.id:
-            return
-        failed = state in states.PROPAGATE_STATES
-        part = Part(
-            group_id=request.group,
-            task_id=request.id,
-            position=_LAST_POSITION if request.group_index is None else request.group_index,
-            failed=failed,
-            payload=self.encode({"status": state, "result": self.encode_result(result, state)}),
-            run=run_of(request.id, request),
-        )
-        step: Step = self._ensure_retryable(self.chords.arrive, part)
-        if step is Step.WAIT:
-            return
-        body = maybe_signature(request.chord, app=self.app)
-        if step is Step.FAIL:
-            self._fail_chord(request.group, body, self._first_failure(request.group))
-            return
-        self._fire_chord(request.group, body)
-        if step is Step.MEND:
-            emit("backends", "chord.mended", group_id=request.group)
-
-    def _fire_chord(self, group_id: str, body: Signature) -> None:
-        try:
-            marked_once(body, group_id).delay(self._joined(group_id))
-        except OperationalError:
-            raise
-        except Exception as error:
-            # Nothing that a redelivery could change: the body cannot be read, encoded or routed.
-            failure = ChordError(f"Callback error: {error!r}")
-            failure.__cause__ = error
-            self._fail_chord(group_id, body, failure)
-            return
-        self._ensure_retryable(self.chords.mark_fired, group_id)
-
-    def _fail_chord(self, group_id: str, body: Signature, failure: ChordError) -> None:
-        emit("backends", "chord.failed", group_id=group_id, error=failure)
-        try:
-            raise failure  # Celery takes the traceback of the exception being handled
-        except ChordError:
-            self.chord_error_from_stack(body, failure)
-        self._ensure_retryable(self.chords.mark_failed, group_id)
-
-    def _joined(self, group_id: str) -> list[Any]:
-        """Give what the parts returned, in the shape of the header."""
-        parts = self._ensure_retryable(self.chords.parts, group_id)
-        values = [(task_id, self.decode_result(payload)["result"]) for task_id, _, payload in parts]
-        header = self._ensure_retryable(self.chords.header, group_id)
-        if header is None:
-            return [value for _, value in values]
-        by_id = dict(values)
-
-        def shaped(member: Any) -> Any:
-            if isinstance(member, GroupResult):
-                return [shaped(each) for each in member]
-            return by_id[member.id] if member.id in by_id else self.get_result(member.id)
-
-        return [shaped(member) for member in self._group_from(header)]
-
-    def _first_failure(self, group_id: str) -> ChordError:
-        for task_id, failed, payload in self._ensure_retryable(self.chords.parts, group_id):
-            if failed:
-                cause = self.decode_result(payload)["result"]
-                failure = ChordError(f"Dependency {task_id} raised {cause!r}")
-                failure.__cause__ = cause
-                return failure
-        return ChordError(f"A part of chord {group_id} failed")
 
     def __reduce__(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
         return super().__reduce__(args, {**(kwargs or {}), "expires": self.expires, "url": self.url})
@@ -343,14 +158,3 @@ class SQLiteBackend(BaseBackend):
 
 def _expiry(keep_s: float | None) -> float | None:
     return time.time() + keep_s if keep_s else None
-
-
-def _nap(began: float, looked: float, timeout: float | None, interval: float | None) -> None:
-    now = time.monotonic()
-    nap = nap_s(now - began, now - looked, LONGEST_S if interval is None else interval)
-    if timeout is not None:
-        left = began + timeout - now
-        if left <= 0:
-            raise TimeoutError("The operation timed out.")
-        nap = min(nap, left)
-    time.sleep(nap)
