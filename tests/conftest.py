@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from servers import waiting
 from servers.postgres_server import PostgresServer, running_postgres
 from servers.project import PLAN, TASKS, Project
+from servers.prometheus_server import PrometheusServer, running_prometheus
 from servers.redis_server import RedisServer, running_redis
 from servers.soak import SoakFigures
 
@@ -66,6 +68,22 @@ def postgres_server() -> Iterator[PostgresServer]:
         if is_ci():
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Callable[[str], PrometheusServer]]:
+    """Start a real Prometheus: `prometheus("127.0.0.1:9540")`; skips where none is installed, fails there in CI."""
+    with ExitStack() as running:
+
+        def start(target: str) -> PrometheusServer:
+            try:
+                return running.enter_context(running_prometheus(tmp_path / "prometheus", target))
+            except FileNotFoundError as missing:
+                if is_ci():
+                    raise
+                pytest.skip(str(missing))
+
+        yield start
 
 
 @pytest.fixture
