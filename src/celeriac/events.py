@@ -16,6 +16,19 @@ Listener = Callable[[str, str, Mapping[str, Any]], None]
 #: name of the event → (level, the sentence a person reads; fields are filled in by name)
 VOCABULARY: dict[str, tuple[int, str]] = {
     "broker.opened": (logging.DEBUG, "opened the embedded broker at {path}"),
+    "broker.chosen": (logging.INFO, "uses the broker {broker}: {because}"),
+    "broker.fell_back": (logging.WARNING, "FALLS BACK to the broker {broker}: {because}"),
+    "broker.changed": (
+        logging.WARNING,
+        "the broker is {broker}, and was {before} the last time: what still waits there is not worked on until "
+        "that one is chosen again",
+    ),
+    "broker.differs": (
+        logging.WARNING,
+        "this process sends to {broker}, but the workers of this project (process {pid}) use {theirs}: nobody works on "
+        "what is sent here until this process is started again",
+    ),
+    "broker.none": (logging.ERROR, "{error} Sending goes to {broker}, and fails until it answers"),
     "broker.lease_lapsed": (
         logging.WARNING,
         "lease of consumer {consumer} lapsed; {returned} messages went back",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from celery import Celery
 from celery.app.defaults import SETTING_KEYS
 
+from celeriac.app.brokers import choose_or_first
 from celeriac.app.grace import SOFT_SHUTDOWN, grant_grace_once
 from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
@@ -21,7 +23,7 @@ from celeriac.observe import observe
 from celeriac.plan import Plan, find_plan, read_plan
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
-from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, settle
+from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
 
 _TASK = "celeriac.tasks.task:Task"
 _CONSUMER = "celeriac.tasks.consumer:Consumer"
@@ -123,6 +125,9 @@ def _warn_of_early_tasks(app: Celery) -> None:
 
 def _complete(app: Celery, plan: Plan) -> None:
     conf = app.conf
+    if plan.brokers and not conf.value_set_for("broker_url"):
+        plan = choose_or_first(plan)
+        settle(app, replace(runtime_of(app), plan=plan))
     settings: dict[str, Any] = {
         **settings_for(plan),
         "broker_url": absolute(plan.broker, plan.folder),

@@ -27,6 +27,7 @@ def command(project: Project) -> None:
     from celeriac.schedule.scheduler import scheduler_class
     from celeriac.supervise.lifeline import say_ready
 
+    project.hold_broker()
     app = project.app()
     shorten_logs(app)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from celeriac.cli.context import Project, pass_project
-from celeriac.cli.output import json_option, print_json
+from celeriac.cli.output import json_option, print_json, say_broker
 from celeriac.errors import CeleriacError, PlanError
 
 
@@ -43,7 +43,9 @@ def command(project: Project, no_app: bool, as_json: bool) -> int:
     if errors:
         click.echo(f"{len(errors)} error{'s' if len(errors) > 1 else ''}", err=True)
         return 1
-    plan = project.plan
+    plan = project.declared
+    if plan.brokers:
+        click.echo(f"broker: {say_broker(project.look_for_broker())}")
     click.echo(
         f"{plan.source or plan.app}: holds together "
         f"({len(plan.queues)} queues, {len(plan.pools)} pools, {len(plan.schedules)} schedules)"
@@ -61,7 +63,7 @@ def find_problems(project: Project, no_app: bool) -> list[CeleriacError]:
     from celeriac.plan import check
 
     try:
-        plan = project.plan
+        plan = project.declared
     except PlanError as error:
         return list(error.problems)
     if no_app:

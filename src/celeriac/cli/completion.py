@@ -60,5 +60,5 @@ def _starting(incomplete: str, ctx: click.Context, names: Callable[[Plan], Itera
     # the app's, and importing that would take too long.
     with contextlib.suppress(CeleriacError):
         if project.plan_file is not None:
-            return sorted(name for name in names(project.plan) if name.startswith(incomplete))
+            return sorted(name for name in names(project.declared) if name.startswith(incomplete))
     return []

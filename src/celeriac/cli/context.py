@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from celeriac.errors import AppError, CeleriacError, CommandError
+from celeriac.errors import AppError, CeleriacError, CommandError, redacted
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -30,11 +30,42 @@ class Project:
         self.plan_path = plan_path
         self.environment = environment
         self.app_path = app_path
+        #: the plan by which this process holds its broker, once it does
+        self.held: Plan | None = None
+
+    @cached_property
+    def declared(self) -> Plan:
+        """The plan as it is written, read once; see `read_plan`."""
+        return self.read_plan()
 
     @cached_property
     def plan(self) -> Plan:
-        """The plan, read once; see `read_plan`."""
-        return self.read_plan()
+        """The plan with the broker that is in use.
+
+        Raises: AppError if it names several and none can be reached.
+        """
+        return self._settled(hold=False)
+
+    def hold_broker(self) -> Plan:
+        """Give the plan with its broker, which other processes of the project must use while this one lives."""
+        self.held = self.__dict__["plan"] = self._settled(hold=True)
+        return self.held
+
+    def _settled(self, *, hold: bool) -> Plan:
+        if not self.declared.brokers:
+            return self.declared
+        from celeriac.app.brokers import choose
+
+        return choose(self.declared, hold=hold)
+
+    def look_for_broker(self) -> Plan:
+        """Give the plan with the broker in use; its `because` says so if none can be reached, and nothing is raised."""
+        from msgspec.structs import replace
+
+        try:
+            return self.plan
+        except AppError as error:
+            return replace(self.declared, because=error.message)
 
     @property
     def plan_file(self) -> Path | None:
@@ -84,7 +115,8 @@ class Project:
     def _app(self) -> Celery:
         from celeriac.app import load_app
 
-        return load_app(self.plan, self.app_path)
+        # The app chooses its broker itself, when it first needs one; it will be the same.
+        return load_app(self.declared, self.app_path)
 
     @property
     def child_environ(self) -> dict[str, str]:
@@ -96,6 +128,8 @@ class Project:
             told["CELERIAC_ENV"] = self.environment
         if self.app_path:
             told["CELERIAC_APP"] = self.app_path
+        if self.plan.brokers:
+            told["CELERIAC_BROKER"] = redacted(self.plan.broker)
         return told
 
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from celeriac.errors import redacted
 from celeriac.units import say_duration
+
+if TYPE_CHECKING:
+    from celeriac.plan import Plan
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +59,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
         # A pipe has no width of its own; folding columns at 80 there would break what is grepped for.
         console.width = 240
     console.print(table)
+
+
+def say_broker(plan: Plan) -> str:
+    """Write the broker of a plan without its password, and why it is this one of several."""
+    return redacted(plan.broker) + (f" ({plan.because})" if plan.because else "")
 
 
 def say_age(seconds: float | None) -> str:

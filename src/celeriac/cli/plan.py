@@ -28,7 +28,7 @@ def command(project: Project, schema: bool, as_json: bool) -> None:
     if schema:
         print_json(json_schema())
         return
-    plan = project.plan
+    plan = project.look_for_broker()
     processes = topology(plan)
     if as_json:
         print_json(
@@ -39,6 +39,8 @@ def command(project: Project, schema: bool, as_json: bool) -> None:
                 "app": plan.app,
                 "imports": plan.imports,
                 "broker": redacted(plan.broker),
+                "because": plan.because,
+                "brokers": [redacted(url) for url in plan.candidates],
                 "results": redacted(plan.results),
                 "state": redacted(plan.state),
                 "queues": plan.queues,
@@ -77,11 +79,15 @@ def celery_line(plan: Plan, process: Process) -> str | None:
 
 def show(plan: Plan, processes: tuple[Process, ...]) -> None:
     """Print the plan for people."""
-    from celeriac.cli.output import print_table
+    from celeriac.cli.output import print_table, say_broker
     from celeriac.units import say_duration
 
     click.echo(f"{plan.name}: {plan.source or plan.app}")
-    click.echo(f"broker:  {redacted(plan.broker)}")
+    click.echo(f"broker:  {say_broker(plan)}")
+    if plan.brokers:
+        click.echo(
+            f"one of:  {', '.join(map(redacted, plan.brokers))}, the first that can be reached at start"
+        )
     click.echo(f"results: {redacted(plan.results)}")
     click.echo(f"state:   {redacted(plan.state)}")
     if plan.queues:

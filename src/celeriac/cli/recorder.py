@@ -27,6 +27,6 @@ def command(project: Project) -> None:
         level=(os.environ.get("CELERY_LOGLEVEL") or "INFO").upper(),
         format="%(asctime)s %(levelname)-7s %(message)s",
     )
-    letters = project.plan.letters
+    letters = project.hold_broker().letters
     with closing(Records(project.plan.state, project.plan.folder)) as records:
         Recorder(project.app(), records, queue=letters.queue, keep=letters.keep).run(on_ready=say_ready)

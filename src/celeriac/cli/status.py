@@ -7,7 +7,7 @@ import time
 import click
 
 from celeriac.cli.context import Project, pass_project
-from celeriac.cli.output import json_option, print_json, print_table, say_age
+from celeriac.cli.output import json_option, print_json, print_table, say_age, say_broker
 from celeriac.errors import BrokerError, redacted
 
 
@@ -29,11 +29,15 @@ def command(project: Project, as_json: bool) -> None:
     if as_json:
         seen = {"consumers": consumers, "queues": waiting, "broker_error": None}
         print_json(
-            {"up": up, **(seen if unseen is None else dict.fromkeys(seen) | {"broker_error": str(unseen)})}
+            {
+                "up": up,
+                "broker": {"url": redacted(plan.broker), "because": plan.because},
+                **(seen if unseen is None else dict.fromkeys(seen) | {"broker_error": str(unseen)}),
+            }
         )
         return
     now = time.time()
-    click.echo(f"broker: {redacted(plan.broker)}")
+    click.echo(f"broker: {say_broker(plan)}")
     if up is None:
         click.echo("`celeriac up` does not run in this project")
     else:

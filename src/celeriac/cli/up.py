@@ -53,10 +53,11 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     def processes() -> tuple[Process, ...]:
         plan = scaled(project.read_plan(), scale)
         verify(plan)
+        same_broker(plan, project)
         return chosen(plan, only)
 
-    plan = project.plan
     wanted = processes()
+    plan = project.hold_broker()
     output = Output(sys.stdout)
     logger = logging.getLogger("celeriac.supervise")
     logger.addHandler(OutputHandler(output))
@@ -77,6 +78,21 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     with Instance(plan.state_folder) as instance:
         show(plan, wanted)
         return asyncio.run(supervise(instance))
+
+
+def same_broker(edited: Plan, project: Project) -> None:
+    """See that an edited plan still names the broker in use: processes that run cannot be taken to another.
+
+    Raises: CommandError UP-014.
+    """
+    used = project.held
+    if used is not None and used.brokers and used.broker not in edited.candidates:
+        raise CommandError(
+            "UP-014",
+            f"the edited plan does not name the broker in use, {redacted(used.broker)}",
+            known=[redacted(url) for url in edited.candidates],
+            fix="stop `celeriac up` and start it again to work on another broker",
+        )
 
 
 def scaled(plan: Plan, scale: Sequence[str]) -> Plan:
@@ -135,7 +151,7 @@ def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> 
 
 def show(plan: Plan, processes: Sequence[Process]) -> None:
     """Print what is about to be started, where its broker is, and what the plan is warned of."""
-    from celeriac.cli.output import print_table
+    from celeriac.cli.output import print_table, say_broker
     from celeriac.plan import check, effective
 
     rows: list[tuple[object, ...]] = []
@@ -148,7 +164,7 @@ def show(plan: Plan, processes: Sequence[Process]) -> None:
         slots = f"{pool.autoscale.min}-{pool.autoscale.max}" if pool.autoscale else pool.concurrency
         rows.append((process.name, pool.executor, slots or "per CPU", ", ".join(pool.queues)))
     click.echo(f"{plan.name}: {plan.source or plan.app}")
-    click.echo(f"broker: {redacted(plan.broker)}")
+    click.echo(f"broker: {say_broker(plan)}")
     print_table(["process", "runs", "slots", "reads"], rows)
     for warning in check(plan):
         click.secho(f"warning: {warning}", fg="yellow")

@@ -34,7 +34,7 @@ def command(project: Project, pool: str, replica: int) -> int:
     """
     from celeriac.plan import celery_arguments
 
-    arguments = celery_arguments(project.plan, pool, replica)
+    arguments = celery_arguments(project.hold_broker(), pool, replica)
     # Greenlets replace the standard library's blocking calls; what is imported before keeps the old ones.
     from celery import maybe_patch_concurrency
 

@@ -21,7 +21,10 @@ def check(plan: Plan, task_names: Iterable[str] | None = None) -> list[PlanError
     task_names: the tasks the app knows; None: globs and scheduled tasks are not held against them.
     """
     report = Report(_places_of(plan))
-    fields = Shape(report, typed=True).plan({name: getattr(plan, name) for name in fields_of(Plan)})
+    values = {name: getattr(plan, name) for name in fields_of(Plan)}
+    if plan.brokers:
+        values["broker"] = plan.brokers
+    fields = Shape(report, typed=True).plan(values)
     # What does not have its type is left out here, so that the rules read only typed values.
     typed = Plan(**fields, folder=plan.folder, source=plan.source, environment=plan.environment)
     report_contradictions(typed, report, None if task_names is None else frozenset(task_names))

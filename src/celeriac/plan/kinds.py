@@ -11,13 +11,13 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from celeriac.plan.marks import Bytes, NoneAs, Range
+from celeriac.plan.marks import Bytes, NoneAs, OneOrMore, Range
 from celeriac.plan.model import Plan
 
 Base = Literal["text", "number", "truth", "duration", "size", "choice", "list", "map", "table", "any"]
 
 #: fields of Plan that are no part of the declaration: reading fills them in
-_FILLED_IN = frozenset({"folder", "source", "environment"})
+_FILLED_IN = frozenset({"brokers", "because", "beside_broker", "folder", "source", "environment"})
 
 _BASES: dict[Any, Base] = {
     str: "text",
@@ -45,6 +45,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     low, high: its range; seconds for durations, bytes for sizes.
     optional: it may be left out, and is None then.
     none_word: the word that writes None in a file.
+    several: a list of such values may be written instead of one.
     item: the kind of a list's or a map's values.
     struct: the type of a table.
     """
@@ -54,6 +55,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     optional: bool = False
     none_word: str | None = None
+    several: bool = False
     choices: tuple[str, ...] = ()
     item: Kind | None = None
     struct: type[msgspec.Struct] | None = None
@@ -120,6 +122,8 @@ def _marked(kind: Kind, marks: list[Any]) -> Kind:
             kind = msgspec.structs.replace(kind, low=mark.low, high=mark.high)
         elif isinstance(mark, NoneAs):
             kind = msgspec.structs.replace(kind, none_word=mark.word)
+        elif isinstance(mark, OneOrMore):
+            kind = msgspec.structs.replace(kind, several=True)
         elif isinstance(mark, Bytes):
             kind = msgspec.structs.replace(kind, base="size")
     return kind
@@ -150,4 +154,6 @@ def described(kind: Kind, *, typed: bool = False) -> str:
             said = f"{said} to {kind.high:.0f}"
     if kind.none_word:
         said = f'{said}, or "{kind.none_word}"'
+    if kind.several and not typed:
+        said = f"{said}, or a list of them"
     return said

@@ -23,6 +23,10 @@ class Bytes(NamedTuple):
     """The whole number is bytes, written as a size like "512MiB"."""
 
 
+class OneOrMore(NamedTuple):
+    """A list may be written instead of one value; texts in it that come out empty are left out."""
+
+
 #: longer than nothing; a plan that needs a zero says so in its own range
 Duration = Annotated[timedelta, Range(0.001)]
 Size = Annotated[int, Range(1024), Bytes()]

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from celeriac.plan.marks import Duration, NoneAs, Range, Size
+from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Size
 
 Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
@@ -188,6 +188,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     app: dotted path of an existing Celery app ("proj.celery:app"); None: Celeriac makes one named `name`.
     imports: modules that define tasks.
     broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, memory or filesystem.
+        Of several, the first that can be reached at start is used; after that nothing is switched.
     results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
     coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: `state`.
@@ -198,6 +199,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: how dead letters are kept.
     beat: how the schedules are led.
     metrics: where metrics and health are served; None: nowhere.
+    brokers: the brokers to choose from, in order; empty if there is only one. In Python they are given here.
+    because: why `broker` was chosen among `brokers`; None: it was not chosen yet, and is the first.
+    beside_broker: which of the URLs above were left out, and so follow the broker.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
     environment: the name of the environment laid over the file, if any.
@@ -206,7 +210,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "celeriac"
     app: str | None = None
     imports: tuple[str, ...] = ()
-    broker: str = "sqlite:///.celeriac/broker.db"
+    broker: Annotated[str, OneOrMore()] = "sqlite:///.celeriac/broker.db"
     results: str = ""
     state: str = ""
     coordination: str = ""
@@ -217,11 +221,22 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: Letters = Letters()
     beat: Beat = Beat()
     metrics: Metrics | None = None
+    brokers: tuple[str, ...] = ()
+    because: str | None = None
+    beside_broker: tuple[str, ...] = ()
     folder: Path = Path()
     source: Path | None = None
     environment: str | None = None
 
     def __post_init__(self) -> None:
+        if isinstance(self.broker, list | tuple):
+            msgspec.structs.force_setattr(self, "brokers", tuple(self.broker))
+        if self.brokers and isinstance(self.brokers, tuple) and self.broker not in self.brokers:
+            msgspec.structs.force_setattr(self, "broker", self.brokers[0])
+        left_out = [name for name in ("results", "state", "coordination") if not getattr(self, name)]
+        if left_out:
+            kept = self.beside_broker if isinstance(self.beside_broker, tuple) else ()
+            msgspec.structs.force_setattr(self, "beside_broker", (*kept, *left_out))
         if not self.results:
             shared = isinstance(self.broker, str) and re.match(
                 r"(redis|rediss|redis\+socket|sentinel)://", self.broker

@@ -86,10 +86,29 @@ class Shape:
                 return self._anything(value, path)
 
     def _text(self, kind: Kind, value: Any, path: PlanPath) -> Any:
+        if kind.several and isinstance(value, list | tuple):
+            return self._texts(kind, value, path)
         # A NUL or a line break ends a C string, a log line or a header somewhere down the road.
         if isinstance(value, str) and value.isprintable():
             return str(value)
         return self._wrong(kind, value, path)
+
+    def _texts(self, kind: Kind, values: list[Any] | tuple[Any, ...], path: PlanPath) -> Any:
+        """Read a list where one text would do too; of one text left, that one."""
+        one = msgspec.structs.replace(kind, several=False)
+        read = [self._value(one, each, (*path, at)) for at, each in enumerate(values)]
+        if any(each is _BAD for each in read):
+            return _BAD
+        kept = tuple(each for each in read if each)
+        if not kept:
+            self._report.add(
+                path,
+                "PLAN-048",
+                f"{path[-1]} is a list in which nothing is left.",
+                fix="write at least one that no empty variable can leave out",
+            )
+            return _BAD
+        return kept if len(kept) > 1 else kept[0]
 
     def _number(self, kind: Kind, value: Any, path: PlanPath) -> Any:
         if isinstance(value, FromEnvironment):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from celeriac.plan.model import Plan
 from celeriac.plan.report import Report, clipped, write_or
@@ -51,11 +52,12 @@ def judge(plan: Plan, report: Report) -> None:
             fix=write_or(meeting, COORDINATION, "remove it, so that they agree by the database of `state`"),
         )
     for name, queue in plan.queues.items():
-        if queue.max_length is not None and scheme_of(plan.broker) != "sqlite":
+        boundless = [kind for kind in map(scheme_of, plan.candidates) if kind != "sqlite"]
+        if queue.max_length is not None and boundless:
             report.add(
                 ("queues", name, "max_length"),
                 "PLAN-043",
-                f'queue "{clipped(name)}" is bounded, which {_said(scheme_of(plan.broker))} brokers do not keep.',
+                f'queue "{clipped(name)}" is bounded, which {_said(boundless[0])} brokers do not keep.',
                 fix="remove max_length, or use the sqlite broker",
                 needs=[("broker",)],
             )
@@ -70,8 +72,16 @@ def judge(plan: Plan, report: Report) -> None:
 
 
 def _judge_broker(plan: Plan, report: Report) -> None:
+    for url, count in Counter(plan.candidates).items():
+        if count > 1:
+            report.add(
+                ("broker",),
+                "PLAN-049",
+                f"a {_said(scheme_of(url))} broker is named {count} times.",
+                fix="name each broker once, in the order in which they are to be tried",
+            )
     # kombu takes several addresses of one cluster, parted by semicolons.
-    for url in plan.broker.split(";"):
+    for url in ";".join(plan.candidates).split(";"):
         scheme = scheme_of(url)
         if scheme not in BROKERS:
             report.add(

@@ -25,10 +25,11 @@ _HANDED_ON_AFTER = {
 
 def judge(plan: Plan, report: Report) -> None:
     """Warn of what lasts longer than the broker waits for its end."""
-    kind = _HANDED_ON_AFTER.get(scheme_of(plan.broker))
-    if kind is None:
+    kinds = {_HANDED_ON_AFTER.get(scheme_of(url)) for url in plan.candidates} - {None}
+    if not kinds:
         return
-    broker, setting, patience = kind
+    # Of several brokers to choose from, the least patient.
+    broker, setting, patience = min((kind for kind in kinds if kind), key=lambda kind: kind[2])
     for path, span, what in _spans(plan):
         if span > patience:
             report.add(

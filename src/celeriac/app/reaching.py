@@ -1,0 +1,46 @@
+"""Whether a broker can be reached, found out by really connecting to it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+
+from kombu.connection import Connection
+
+from celeriac.app.urls import absolute
+from celeriac.errors import redacted
+
+#: how long one broker may take to answer
+PATIENCE_S = 2.0
+#: asked for, and never made
+_NO_QUEUE = "celeriac.anybody-there"
+
+
+def trouble_with(url: str, folder: Path, patience_s: float = PATIENCE_S) -> str | None:
+    """Connect to the broker at `url`, and say why that cannot be done; None if it can.
+
+    folder: the plan's, from which relative sqlite paths are taken.
+    A server that accepts and then says nothing is not reached either: after `patience_s` nobody waits for it.
+    """
+    found: list[str | None] = []
+    # A thread, for what no timeout of a client bounds: looking up a name, a handshake with a frozen server.
+    trying = Thread(target=lambda: found.append(_try(absolute(url, folder), patience_s)), daemon=True)
+    trying.start()
+    trying.join(patience_s)
+    return found[0] if found else f"no answer within {patience_s:g}s"
+
+
+def _try(url: str, patience_s: float) -> str | None:
+    timeouts = {"socket_connect_timeout": patience_s, "socket_timeout": patience_s}
+    try:
+        options = timeouts if "redis" in url.partition("://")[0] else {}
+        with Connection(url, connect_timeout=patience_s, transport_options=options) as connection:
+            # One more try, at once: without a pause kombu gives up in time.
+            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
+            # A broker that is a file is opened by the first question only; that there is no such queue is an answer.
+            with suppress(*connection.channel_errors):
+                connection.default_channel.queue_declare(_NO_QUEUE, passive=True)
+    except Exception as error:  # whatever its client raises, this broker is of no use now
+        return redacted(str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__)
+    return None
