@@ -23,7 +23,7 @@ import celeriac
 from celeriac.clock import Clock
 from celeriac.errors import BrokerCorrupt, BrokerUnavailable
 from celeriac.transports.sqlite import file
-from celeriac.transports.sqlite.file import locate
+from celeriac.transports.sqlite.location import locate
 from celeriac.transports.sqlite.view import SQLiteView
 from servers.project import Project, Running
 
@@ -148,7 +148,7 @@ def test_a_killed_workers_tasks_go_on_elsewhere_within_seconds(
     killed = time.monotonic()
     first.signal_group(signal.SIGKILL)
     eventually(lambda: len(lines(shop, "started")) == 2, within=10)
-    assert time.monotonic() - killed < 5
+    assert time.monotonic() - killed < 8, "found by its lock, not by its lease of 10 s"
     eventually(lambda: lines(shop, "ended"), within=10)
 
 
@@ -299,7 +299,7 @@ def test_a_read_only_disk_is_refused_with_the_remedy(small_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     with (
         Connection(f"sqlite:///{small_disk}/broker.db") as connection,
-        pytest.raises(OperationalError, match=r"BROKER-004 .*\n.*\n  fix: give this user write access"),
+        pytest.raises((OperationalError, BrokerUnavailable), match=r"BROKER-004 .*\n.*\n  fix: give this user write access"),
     ):
         publish(connection, 2)
     subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)

@@ -76,7 +76,7 @@ def open_view(url: str, folder: Path) -> BrokerView:
 
     Raises: BrokerError BROKER-012 where the broker offers no view.
     """
-    from celeriac.transports.sqlite.file import locate  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415 - each broker is imported where it is used
     from celeriac.transports.sqlite.view import SQLiteView  # noqa: PLC0415
 
     scheme, _, rest = url.partition("://")

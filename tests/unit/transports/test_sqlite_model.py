@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from celeriac.clock import Clock
 from celeriac.transports.sqlite import consumers, messages, page, queues
 from celeriac.transports.sqlite.envelope import to_row
-from celeriac.transports.sqlite.file import Location
+from celeriac.transports.sqlite.location import Location
 from celeriac.transports.sqlite.messages import LetterRule
 from celeriac.transports.sqlite.page import Page
 from celeriac.transports.sqlite.store import Store

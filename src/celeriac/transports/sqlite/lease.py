@@ -14,7 +14,7 @@ from celeriac.errors import BrokerError
 from celeriac.events import emit
 from celeriac.transports.sqlite import consumers, doorbell, messages, queues
 from celeriac.transports.sqlite.doorbell import Doorbell
-from celeriac.transports.sqlite.file import Location
+from celeriac.transports.sqlite.location import Location
 from celeriac.transports.sqlite.messages import LetterRule
 from celeriac.transports.sqlite.page import Page
 from celeriac.transports.sqlite.store import Store

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from celeriac.transports.sqlite import file
-from celeriac.transports.sqlite.file import Location
+from celeriac.transports.sqlite.location import Location
+from celeriac.transports.sqlite.trouble import told
 
 _open: weakref.WeakSet[Store] = weakref.WeakSet()
 #: connections that a fork left in a child: closing them there could delete the write-ahead log under the parent
@@ -33,7 +34,7 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give the connection for reads; each statement sees the newest committed state."""
-        with self._lock, file.told(self.location.path):
+        with self._lock, told(self.location.path):
             yield self._connected()
 
     @contextmanager
@@ -43,7 +44,7 @@ class Store:
         synced: on the disk, not only in the kernel, when the block ends. Sends need it: they were promised. Fetches and
         acks do not: what power loss undoes of them is delivered again. Relaxed durability syncs nothing.
         """
-        with self._lock, file.told(self.location.path):
+        with self._lock, told(self.location.path):
             connection = self._connected()
             self._sync(connection, synced and self.location.durability == "full")
             with file.write(connection, self.location.path):

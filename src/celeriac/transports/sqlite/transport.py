@@ -14,9 +14,9 @@ from kombu.transport import virtual
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
-from celeriac.transports.sqlite import file
 from celeriac.transports.sqlite.channel import Channel
 from celeriac.transports.sqlite.lease import Lease
+from celeriac.transports.sqlite.location import locate
 from celeriac.transports.sqlite.messages import LetterRule
 from celeriac.transports.sqlite.store import Store
 
@@ -47,7 +47,7 @@ class Transport(virtual.Transport):
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
         options = self._options = client.transport_options
-        self.location = file.locate(client.hostname)
+        self.location = locate(client.hostname)
         self.store = Store(self.location)
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = options.get("queues", {})

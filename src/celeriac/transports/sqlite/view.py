@@ -9,7 +9,8 @@ from typing import Literal
 
 from celeriac.clock import SYSTEM, Clock, boot_id
 from celeriac.transports.sqlite import file, page
-from celeriac.transports.sqlite.file import Location
+from celeriac.transports.sqlite.location import Location
+from celeriac.transports.sqlite.trouble import told
 from celeriac.transports.view import ConsumerState, QueueState, Whereabouts
 
 _QUEUES = """
@@ -38,7 +39,7 @@ class SQLiteView:
     def _reading(self) -> Iterator[sqlite3.Connection | None]:
         if self._connection is None and self._location.path.exists():
             self._connection = file.connect(self._location, read_only=True)
-        with file.told(self._location.path):
+        with told(self._location.path):
             yield self._connection
 
     def queues(self) -> list[QueueState]:
