@@ -20,12 +20,16 @@ from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit
 from celeriac.observe import observe
-from celeriac.plan import Plan, find_plan, read_plan
+from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
 
-_TASK = "celeriac.tasks.task:Task"
+#: base class that Celery gives tasks -> ours; Celery chooses by the framework it finds itself in
+_TASKS = {
+    Celery.task_cls: "celeriac.tasks.task:Task",
+    "celery.contrib.django.task:DjangoTask": "celeriac.integrations.django.task:Task",
+}
 _CONSUMER = "celeriac.tasks.consumer:Consumer"
 
 
@@ -35,7 +39,7 @@ def create_app(plan: Plan | Path | str | None = None, **conf: Any) -> Celery:
     plan: a plan, or the path of one; None takes celeriac.toml from the working folder or above, else the defaults.
     conf: Celery settings by their lowercase names; they win over the plan and over our settings.
     Nothing is connected to or created on disk before it is first used.
-    Raises: PlanError with all problems of the file; AppError if there is no such setting.
+    Raises: PlanError with all problems of the plan; AppError if there is no such setting.
     """
     plan = _resolve(plan)
     for name in conf:
@@ -48,7 +52,8 @@ def create_app(plan: Plan | Path | str | None = None, **conf: Any) -> Celery:
                 known=close,
                 fix=f'write "{close[0]}"' if close else "see Celery's configuration reference",
             )
-    app = Celery(plan.name, task_cls=_TASK)
+    app = Celery(plan.name)
+    app.task_cls = _TASKS.get(app.task_cls, app.task_cls)
     app.conf.update(conf)
     return _equip(app, plan)
 
@@ -76,14 +81,13 @@ def adopt(app: Celery, plan: Plan | Path | str | None = None) -> Celery:
             at="adopt()",
             fix="adopt it once, with the plan it is to have",
         )
-    if app.task_cls == Celery.task_cls:
-        app.task_cls = _TASK
+    app.task_cls = _TASKS.get(app.task_cls, app.task_cls)
     return _equip(app, _resolve(plan))
 
 
 def _resolve(plan: Plan | Path | str | None) -> Plan:
     if isinstance(plan, Plan):
-        return plan
+        return verify(plan)
     path = Path(plan) if plan is not None else find_plan(Path.cwd())
     return read_plan(path) if path is not None else Plan(folder=Path.cwd())
 

@@ -19,8 +19,8 @@ from celeriac.plan.variables import FromEnvironment, fill_in
 
 FILE_NAMES = ("celeriac.toml", "pyproject.toml")
 
-#: variables of the environment that win over the plan's own URLs
-_OVERRIDES = {"broker": "CELERY_BROKER_URL", "results": "CELERY_RESULT_BACKEND"}
+#: key of the plan -> variable of the environment that wins over it
+OVERRIDES = {"broker": "CELERY_BROKER_URL", "results": "CELERY_RESULT_BACKEND"}
 _PYPROJECT_TABLE = re.compile(
     rb"^[ \t]*\[+[ \t]*tool[ \t]*\.[ \t]*[\"']?celeriac[\"']?[ \t]*[.\]]", re.MULTILINE
 )
@@ -52,7 +52,7 @@ def read_plan(
     variables = os.environ if environ is None else environ
     document, outline = open_document(_file(path))
     environment = env or variables.get("CELERIAC_ENV") or None
-    overrides = {key: name for key, name in _OVERRIDES.items() if variables.get(name)}
+    overrides = {key: name for key, name in OVERRIDES.items() if variables.get(name)}
     report = Report(document.places(environment))
     report.take(outline)
     written = _laid_over(document, environment, report)

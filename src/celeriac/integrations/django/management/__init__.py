@@ -1,0 +1,1 @@
+"""Celeriac's commands in `manage.py`."""

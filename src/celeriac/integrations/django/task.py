@@ -1,0 +1,16 @@
+"""The base class of tasks in a Django project."""
+
+from __future__ import annotations
+
+from celery.contrib.django.task import DjangoTask
+
+from celeriac.tasks import Task as PolicyTask
+
+
+class Task(PolicyTask, DjangoTask):
+    """A Celeriac task that can also be sent once the database transaction is committed.
+
+    `delay_on_commit` and `apply_async_on_commit` are Celery's own; without a transaction they send at once.
+    """
+
+    abstract = True

@@ -1,0 +1,1 @@
+"""Public means to test a project's tasks; nothing in celeriac imports it."""
