@@ -88,14 +88,15 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     backoff: the first ceiling; doubled with every retry up to `cap`.
     cap: the highest ceiling.
     jitter: True draws the delay evenly from 0 to the ceiling ("full jitter"), False waits the ceiling.
-    on: dotted names of exception classes; only these, and their subclasses, are retried.
+    on: names of exception classes, with their module unless they are Python's own; only these, and their
+        subclasses, are retried.
     """
 
     limit: Annotated[int | None, Range(0, 1_000_000), NoneAs("unlimited")] = 3
     backoff: Annotated[timedelta, Range(0)] = timedelta(seconds=1)
     cap: Duration = timedelta(minutes=10)
     jitter: bool = True
-    on: tuple[str, ...] = ("builtins.Exception",)
+    on: tuple[str, ...] = ("Exception",)
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

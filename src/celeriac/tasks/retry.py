@@ -53,7 +53,7 @@ def exception_classes(names: tuple[str, ...]) -> tuple[type[BaseException], ...]
 
 def _exception_class(name: str) -> type[BaseException]:
     try:
-        found = symbol_by_name(name)
+        found = symbol_by_name(name if "." in name else f"builtins.{name}")
     except (ImportError, AttributeError, ValueError) as error:
         raise AppError(
             "APP-021",

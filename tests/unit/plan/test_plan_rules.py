@@ -116,8 +116,8 @@ RULES = {
         'tasks["shop.*"].retry.backoff',
     ),
     "a retry names exceptions": (task(retry=Retry(on=())), "PLAN-039", 'tasks["shop.*"].retry.on'),
-    "an exception has its module": (
-        task(retry=Retry(on=("ValueError",))),
+    "an exception that is not Python's own has its module": (
+        task(retry=Retry(on=("SMTPException",))),
         "PLAN-039",
         'tasks["shop.*"].retry.on[0]',
     ),

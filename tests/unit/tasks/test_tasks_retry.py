@@ -148,6 +148,10 @@ def test_memory_errors_and_exits_are_told_apart_from_failures_only_in_a_worker()
         big.pop_request()
 
 
+def test_an_exception_of_pythons_own_needs_no_module():
+    assert exception_classes(("OSError", "decimal.Inexact"))[0] is OSError
+
+
 def test_names_of_exceptions_are_imported_when_needed_and_refused_with_a_code():
     assert exception_classes(("builtins.OSError", "json.JSONDecodeError"))[0] is OSError
     with pytest.raises(AppError) as refused:

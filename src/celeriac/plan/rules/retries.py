@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import re
 from datetime import timedelta
 
@@ -54,13 +55,19 @@ def _judge_retry(report: Report, glob: str, retry: Retry) -> None:
             fix="name exceptions, or remove `on` to retry every one",
         )
     for at, exception in enumerate(retry.on):
-        if not _DOTTED.match(exception):
+        if not _DOTTED.match(exception) and not _is_builtin(exception):
             report.add(
                 (*path, "on", at),
                 "PLAN-039",
-                f'"{clipped(exception)}" is no dotted name of an exception.',
-                fix='write it with its module, like "builtins.ValueError" or "smtplib.SMTPException"',
+                f'"{clipped(exception)}" is neither an exception of Python itself nor a dotted name.',
+                fix='write one of Python by its name, like "ValueError", any other with its module, like '
+                '"smtplib.SMTPException"',
             )
+
+
+def _is_builtin(name: str) -> bool:
+    found = getattr(builtins, name, None)
+    return isinstance(found, type) and issubclass(found, BaseException)
 
 
 def _judge_expiry(report: Report, glob: str, policy: Policy, retry: Retry) -> None:
