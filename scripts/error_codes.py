@@ -3,7 +3,7 @@
     python scripts/error_codes.py            write the page
     python scripts/error_codes.py --check    exit 1 if the page is not current or a code means two things
 
-One code is one meaning: it may be worded in two ways, but only inside one module, where both are in sight.
+One code is one meaning: it may be worded in two ways, but only by modules of one folder, which share its errors.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def problems(raised: list[Raised]) -> list[str]:
     """Say what is wrong with the codes: two meanings, no words, or a family nobody declared."""
     found, known = [], families()
     for code, same in meanings(raised).items():
-        if len({each.place for each in same}) > 1:
+        if len({each.place.rpartition("/")[0] for each in same}) > 1:
             found.append(f"{code} means several things: " + "; ".join(f'{e.place}: "{e.says}"' for e in same))
         if code.split("-")[0] not in known:
             found.append(f"{code} is of no known family ({', '.join(known)})")
