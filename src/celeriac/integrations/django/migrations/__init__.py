@@ -1,0 +1,1 @@
+"""Django's migrations; they make permissions, no tables."""
