@@ -54,6 +54,11 @@ def queue_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return _starting(incomplete, ctx, lambda plan: plan.queues)
 
 
+def schedule_names(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the schedules of the plan; those of the code and the admin are not asked for."""
+    return _starting(incomplete, ctx, lambda plan: plan.schedules)
+
+
 def _starting(incomplete: str, ctx: click.Context, names: Callable[[Plan], Iterable[str]]) -> list[str]:
     project = ctx.find_root().ensure_object(Project)
     # A plan that cannot be read has no names to offer; `celeriac check` says why. Without a plan the names are

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "send": "Send TASK with ARGS, each read as JSON, or else as text.",
     "why": "Say what happened to the task TASK_ID, and what that rests on.",
     "dead": "List, show, mend and replay dead letters.",
+    "schedule": "List, run, pause and resume what the clock sends.",
     "plan": "Show the plan worked out into processes, each with its command line.",
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",

@@ -13,6 +13,7 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.coordination import Term
 from celeriac.events import emit
 from celeriac.schedule.declared import Declared
+from celeriac.schedule.late import count_missed, is_given_up, last_missed
 from celeriac.schedule.leadership import Leadership
 from celeriac.schedule.ledger import Entry, Ledger, Page
 from celeriac.schedule.runs import has_ended, is_known
@@ -113,38 +114,18 @@ class Dispatcher:
         if slot is None or slot > now:
             wait_s = math.inf if slot is None else slot - now
             return min(wait_s, _LOOK_AGAIN_S) if entry.waiting else wait_s
-        if now - slot > self._deadline_s and declared.catch_up != "all":
-            last_missed = self._last_missed(declared, slots, entry, now)
-            if last_missed is not None:
-                return self._miss(page, slots, last_missed, term)
+        missed = last_missed(slots, declared.catch_up, entry.settled, now, self._deadline_s)
+        if missed is not None:
+            return self._miss(page, slots, missed, term)
         if declared.overlap != "allow" and (entry.waiting or not self._is_free(declared, entry, now)):
             return self._hold_back(declared, page, slot, term)
         return self._claim(page, slot, term)
 
-    # Late slots
-
-    def _last_missed(self, declared: Declared, slots: Slots, entry: Entry, now: float) -> float | None:
-        """Give the last of the slots that are not to be sent any more; None if the next one still is."""
-        if declared.catch_up == "none":
-            return slots.last_until(now - self._deadline_s, entry.settled)
-        newest = slots.last_until(now, entry.settled)
-        if newest is None:
-            return None
-        # Whatever is still in time is sent; with nothing in time, the newest alone.
-        in_time = now - newest <= self._deadline_s
-        return slots.last_until(now - self._deadline_s if in_time else _before(newest), entry.settled)
-
     def _miss(self, page: Page, slots: Slots, last: float, term: Term) -> Step:
-        count, slot = 0, page.entry.settled
-        while (
-            count < _COUNTED_MAX and (following := slots.next_after(slot)) is not None and following <= last
-        ):
-            count, slot = count + 1, following
+        count = count_missed(slots, page.entry.settled, last)
         emit("schedule", "schedule.missed", schedule=page.name, count=count, slot=said(last))
         missed = replace(page.entry, settled=last, missed=page.entry.missed + count)
         return self._write(page, missed, term) or 0.0
-
-    # Overlapping runs
 
     def _is_free(self, declared: Declared, entry: Entry, now: float) -> bool:
         if declared.overlap == "allow" or entry.running is None or entry.running_since is None:
@@ -165,8 +146,6 @@ class Dispatcher:
         emit("schedule", "schedule.skipped", schedule=page.name, slot=said(slot), why=why)
         return self._write(page, replace(entry, settled=slot, skipped=entry.skipped + 1), term) or 0.0
 
-    # Sending
-
     def _claim(self, page: Page, slot: float, term: Term, waiting: tuple[float, ...] | None = None) -> Step:
         claimed = replace(
             page.entry,
@@ -181,7 +160,8 @@ class Dispatcher:
         name, entry, now = page.name, page.entry, self._clock.wall()
         if self._unmarked.get(name) == slot:
             return self._settle(declared, page, slot)
-        if self._is_given_up(declared, entry, now):
+        assert declared.slots is not None
+        if is_given_up(declared.slots, declared.catch_up, entry, now, self._deadline_s):
             emit("schedule", "schedule.missed", schedule=name, count=1, slot=said(slot))
             missed = _settled(entry, slot)
             return self._write(page, replace(missed, missed=missed.missed + 1), term) or 0.0
@@ -192,7 +172,7 @@ class Dispatcher:
             return retry_at - self._clock.steady()
         task_id = self._ledger.task_id(name, slot)
         try:
-            self._sender.send(declared, slot, task_id, self._ledger.once(name, slot))
+            self._sender.send(declared, task_id, slot, self._ledger.once(name, slot))
         except Exception as error:
             # The broker's errors, and whatever the team's own signal handlers and routers raise on the way.
             self._sender.hang_up()
@@ -228,14 +208,6 @@ class Dispatcher:
             return self._settle(declared, page, slot)
         return self._write(page, replace(page.entry, claimed_in=term.number), term) or 0.0
 
-    def _is_given_up(self, declared: Declared, entry: Entry, now: float) -> bool:
-        if declared.catch_up == "all" or entry.claimed is None or now - entry.claimed_at <= self._deadline_s:
-            return False
-        if declared.catch_up == "none":
-            return True
-        assert declared.slots is not None
-        return declared.slots.last_until(now, max(entry.settled, entry.claimed)) is not None
-
     def _settle(self, declared: Declared, page: Page, slot: float) -> Step:
         """Write down that a slot was sent; also without the term, since it is a fact."""
         now = self._clock.wall()
@@ -269,10 +241,6 @@ class Dispatcher:
         return written
 
 
-#: missed slots that are counted one by one; of more, it is said that there were this many
-_COUNTED_MAX = 10_000
-
-
 def said(slot: float) -> str:
     """Write a slot as people read it."""
     return datetime.fromtimestamp(slot, UTC).isoformat(timespec="milliseconds" if slot % 1 else "seconds")
@@ -281,7 +249,3 @@ def said(slot: float) -> str:
 def _settled(entry: Entry, slot: float) -> Entry:
     # A slot that waited is settled already, and later ones may be.
     return replace(entry, claimed=None, claimed_at=0.0, settled=max(entry.settled, slot))
-
-
-def _before(slot: float) -> float:
-    return slot - 0.001

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -63,6 +63,8 @@ class _UtcApp:
 class ForeignSlots:
     """A schedule of a kind we do not know, asked by Celery's own protocol, to the second."""
 
+    zone: tzinfo = UTC
+
     def __init__(self, foreign: BaseSchedule) -> None:
         self._foreign = foreign
 
@@ -99,7 +101,7 @@ def slots_of_plan(declared: Schedule) -> Slots:
         return CronSlots(crontab.from_string(" ".join(declared.cron.split())), zone)
     at = moment_written(declared.at) if declared.at else None
     if at is not None:
-        return AtSlots(moment_of(at, zone))
+        return AtSlots(moment_of(at, zone), zone)
     place = place_of(declared.place or "")
     if declared.sun is not None and place is not None:
         return SunSlots(declared.sun, *place)

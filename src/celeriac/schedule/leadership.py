@@ -22,12 +22,17 @@ _RENEW_EVERY = (0.25, 5.0)
 _ASK_EVERY = (0.1, 1.0)
 
 
+def lease_of(project: str) -> str:
+    """Name the lease that the beats of a project ask for."""
+    return f"{project}/beat"
+
+
 class Leadership:
     """One beat's share in the lease that all beats of a project ask for."""
 
     def __init__(self, store: Coordination, project: str, ttl: timedelta, clock: Clock = SYSTEM) -> None:
         self._store = store
-        self.name = f"{project}/beat"
+        self.name = lease_of(project)
         # A new one for each life of a process: what was promised to the last life holds no longer.
         self.holder = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:12]}"
         self._ttl = ttl

@@ -83,8 +83,8 @@ class Ledger:
                 fix="upgrade Celeriac here, or delete the document and let slots count from now",
             ) from error
 
-    def begin(self, name: str, entry: Entry, under: Term) -> Page | None:
-        """Make the page of a schedule; None if the term is over or somebody else made it."""
+    def begin(self, name: str, entry: Entry, under: Term | None = None) -> Page | None:
+        """Make the page of a schedule; None if somebody else made it, or the term is over."""
         return self._write(name, ABSENT, entry, under)
 
     def write(self, page: Page, entry: Entry, under: Term | None = None) -> Page | None:

@@ -7,7 +7,6 @@ It keeps no file and no pid: all it knows stands in the coordination store. Name
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from celery.beat import ScheduleEntry
@@ -24,7 +23,6 @@ from celeriac.schedule.leadership import Leadership
 from celeriac.schedule.ledger import Ledger
 from celeriac.schedule.reading import Reader, plan_of
 from celeriac.schedule.sending import Sender
-from celeriac.schedule.tables import Tables, find_tables
 
 #: seconds: the longest sleep, so that a stop, an edit or a clock that was set is seen soon
 _LONGEST_SLEEP_S = 0.5
@@ -62,7 +60,6 @@ class Scheduler(CelerysScheduler):
         self._led: int | None = None
         self._agenda: dict[str, float] = {}
         self._said: set[str] = set()
-        self._tables: Tables | None = None
         super().__init__(app, lazy=lazy, **kwargs)
         # We wake often ourselves; Celery's default of five minutes would delay nothing but the stop.
         self.max_interval = _LONGEST_SLEEP_S  # type: ignore[assignment] # Celery infers int from its default
@@ -75,7 +72,6 @@ class Scheduler(CelerysScheduler):
         self._reader = Reader(self.app)
         self._ledger = Ledger(self._store, plan.name)
         self._leadership = Leadership(self._store, plan.name, plan.beat.lease, self._clock)
-        self._tables = find_tables(self.app)
         self._dispatcher = Dispatcher(
             self.app,
             self._ledger,
@@ -108,7 +104,7 @@ class Scheduler(CelerysScheduler):
             self._agenda.clear()
             self._dispatcher.begin_term()
         soonest = math.inf
-        for declared in self._declared():
+        for declared in self._reader.read(self.schedule or {}):
             now = self._clock.steady()
             if self._agenda.get(declared.name, 0.0) <= now:
                 if self._leadership.keep() is None:
@@ -137,18 +133,11 @@ class Scheduler(CelerysScheduler):
             )
         return _AFTER_TROUBLE_S
 
-    def _declared(self) -> Iterator[Declared]:
-        in_tables = list(self._tables.read()) if self._tables is not None else []
-        rows = self._tables.names if self._tables is not None else frozenset()
-        # A row of the same name wins, also a disabled one: the admin is the editor of what it shows.
-        yield from (each for each in self._reader.read(self.schedule or {}) if each.name not in rows)
-        yield from in_tables
-
     def _sent(self, declared: Declared, at: float) -> None:
         entries = self.schedule or {}
         entry = entries.get(declared.name)
-        if declared.source == "django" and self._tables is not None:
-            self._tables.note_sent(declared.name, at)
+        if declared.source == "django" and self._reader.tables is not None:
+            self._reader.tables.note_sent(declared.name, at)
         elif entry is not None:
             # For who reads Celery's own attributes; nothing of ours depends on them.
             entries[declared.name] = next(entry)

@@ -31,18 +31,19 @@ class Sender:
         """Whether the broker stores the task of a slot once, however often it is sent."""
         return self._app.connection_for_write().get_transport_cls().driver_type in ("sqlite", "redis")
 
-    def send(self, declared: Declared, slot: float, task_id: str, once: str) -> None:
-        """Publish the task of a slot.
+    def send(
+        self, declared: Declared, task_id: str, slot: float | None = None, once: str | None = None
+    ) -> None:
+        """Publish the task of a slot, or of none (an operator's run).
 
+        once: the key by which the broker stores it once.
         Raises: whatever the broker or the task's own code does; then it may or may not have been sent.
         """
+        said = {"celery_beat_task": True, wire.SCHEDULE: declared.name, wire.SLOT: slot, wire.ONCE: once}
         options = dict(declared.options)
         options["headers"] = {
             **options.get("headers", {}),
-            "celery_beat_task": True,
-            wire.SCHEDULE: declared.name,
-            wire.SLOT: slot,
-            wire.ONCE: once,
+            **{name: value for name, value in said.items() if value is not None},
         }
         if declared.overlap != "allow":
             # Whether it has ended is read from its result, which must therefore be kept.

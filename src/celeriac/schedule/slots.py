@@ -21,6 +21,10 @@ class Slots(Protocol):
     def text(self) -> str:
         """What they are, for people; two schedules with the same text have the same slots."""
 
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone that people think of them in."""
+
     def next_after(self, moment: float) -> float | None:
         """Give the first slot after a moment; None if none comes any more."""
 
@@ -30,6 +34,8 @@ class Slots(Protocol):
 
 class EverySlots:
     """A slot each time a span has passed since 1970-01-01 UTC."""
+
+    zone: tzinfo = UTC
 
     def __init__(self, every: timedelta) -> None:
         self._every_ms = max(1, round(every.total_seconds() * 1000))
@@ -53,8 +59,9 @@ class EverySlots:
 class AtSlots:
     """One slot."""
 
-    def __init__(self, at: float) -> None:
+    def __init__(self, at: float, zone: tzinfo = UTC) -> None:
         self._at = at
+        self.zone = zone
 
     @property
     def text(self) -> str:
@@ -72,6 +79,7 @@ class BoundedSlots:
 
     def __init__(self, slots: Slots, not_before: float | None, not_after: float | None) -> None:
         self._slots = slots
+        self.zone = slots.zone
         self._not_before = -math.inf if not_before is None else not_before
         self._not_after = math.inf if not_after is None else not_after
 
@@ -89,10 +97,7 @@ class BoundedSlots:
 
 
 class DailySlots:
-    """Slots that are worked out day by day; a base class.
-
-    zone: whose days they are.
-    """
+    """Slots that are worked out day by day, by the days of their zone; a base class."""
 
     def __init__(self, zone: tzinfo) -> None:
         self.zone = zone
