@@ -95,8 +95,8 @@ history = operator.get(f"{LIST}{one}/history/").content.decode()
 answer["logged"] = "Discarded." in history and "operator" in history
 from django.core.management import call_command
 import io
-answer["dumped"] = '"celeriac.letter"' not in str(call_command("dumpdata", stdout=(out := io.StringIO()))) + out.getvalue()
-answer["beside"] = [user("root").get("/admin/").status_code]
+call_command("dumpdata", stdout=(out := io.StringIO()))
+answer["dumped"] = "auth.user" in out.getvalue() and "celeriac.letter" not in out.getvalue()
 root = User.objects.create_superuser("admin")
 browser = Client()
 browser.force_login(root)

@@ -24,9 +24,9 @@ def check_plan(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list
         plan = project_plan()
         app = project_app()
     except PlanError as error:
-        return [_message(problem) for problem in error.problems]
+        return [message_of(problem) for problem in error.problems]
     except CeleriacError as error:
-        return [_message(error)]
+        return [message_of(error)]
     if _asked.get():
         return []  # Celery runs Django's checks, this one among them, before it imports tasks
     token = _asked.set(True)
@@ -35,10 +35,11 @@ def check_plan(app_configs: Sequence[AppConfig] | None = None, **_: Any) -> list
         app.loader.import_default_modules()
     finally:
         _asked.reset(token)
-    return [_message(problem) for problem in check(plan, task_names=app.tasks)]
+    return [message_of(problem) for problem in check(plan, task_names=app.tasks)]
 
 
-def _message(problem: CeleriacError) -> CheckMessage:
+def message_of(problem: CeleriacError) -> CheckMessage:
+    """Word one of our errors as a message of Django's checks."""
     is_warning = isinstance(problem, PlanError) and problem.severity == "warning"
     known = f" Known: {', '.join(problem.known)}." if problem.known else ""
     kind = Caution if is_warning else Error
