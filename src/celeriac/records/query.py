@@ -17,7 +17,7 @@ def condition(wanted: LetterFilter, dialect: str) -> ColumnElement[bool]:
     if wanted.ids is not None:
         found.append(letters.c.id.in_(wanted.ids))
     if wanted.task is not None:
-        found.append(_glob(wanted.task, dialect))
+        found.append(matches(letters.c.task, wanted.task, dialect))
     if wanted.task_id is not None:
         found.append(letters.c.task_id == wanted.task_id)
     if wanted.queue is not None:
@@ -35,10 +35,10 @@ def condition(wanted: LetterFilter, dialect: str) -> ColumnElement[bool]:
     return and_(*found)
 
 
-def _glob(pattern: str, dialect: str) -> ColumnElement[bool]:
-    """Match task names exactly, in both dialects with regard to case; only * and ? stand for others."""
+def matches(names: ColumnElement[str], pattern: str, dialect: str) -> ColumnElement[bool]:
+    """Match names exactly, in both dialects with regard to case; only * and ? stand for others."""
     if dialect == "sqlite":
         # SQLite's LIKE ignores case; its GLOB does not, but also knows [sets].
-        return letters.c.task.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
+        return names.op("GLOB", is_comparison=True)(pattern.replace("[", "[[]"))
     escaped = pattern.replace("/", "//").replace("%", "/%").replace("_", "/_")
-    return letters.c.task.like(escaped.replace("*", "%").replace("?", "_"), escape="/")
+    return names.like(escaped.replace("*", "%").replace("?", "_"), escape="/")

@@ -2,60 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, or_, select, update
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import and_, func, or_, select, update
 
-from celeriac.clock import SYSTEM, Clock
-from celeriac.errors import RecordsError, RecordsUnavailable
+from celeriac.records.database import Database
 from celeriac.records.deaths import insert_once, settled_at
 from celeriac.records.letter import Letter, LetterCount, LetterFilter
+from celeriac.records.merging import join_deaths
 from celeriac.records.query import condition
 from celeriac.records.rows import from_row, to_row
 from celeriac.records.schema import letters
-from celeriac.records.upgrade import upgrade
-from celeriac.stores import open_engine
 
 
-class Records:
-    """The records at a URL; safe to use from several threads and processes at once.
-
-    Every method raises RecordsUnavailable if the database cannot be used now, else RecordsError.
-    """
-
-    def __init__(self, url: str, folder: Path = Path(), clock: Clock = SYSTEM) -> None:
-        """Open the records; their schema is created or upgraded at the first use.
-
-        url: "sqlite:///file" (relative to `folder`) or "postgresql://user:password@host/database".
-        """
-        self._engine: Engine = open_engine(url, folder)
-        self._clock = clock
-        self._is_upgraded = False
-
-    @property
-    def at(self) -> str:
-        """Where the records are, without the password."""
-        return self._engine.url.render_as_string()
-
-    def close(self) -> None:
-        """Let go of every connection."""
-        self._engine.dispose()
+class Records(Database):
+    """The letters at a URL; see `Database`."""
 
     def insert_letters(self, batch: Sequence[Letter]) -> int:
         """Keep these letters, each once however often it comes; give how many were new.
 
         A task id may be used again, so that its next death comes under the id of the last: with another body, or
-        after that letter was replayed or discarded. It is then kept under an id of its own.
+        after that letter was replayed or discarded. It is then kept under an id of its own. The runs on record of these
+        tasks end in the same transaction.
         """
         if not batch:
             return 0
-        with self._transaction() as connection:
-            return insert_once(connection, batch, self._clock.wall())
+        with self._joining() as connection:
+            new = insert_once(connection, batch, self._clock.wall())
+            join_deaths(connection, batch)
+            return new
 
     def get(self, letter_id: str) -> Letter | None:
         """Give one letter, None if there is none of that id."""
@@ -71,7 +48,7 @@ class Records:
 
     def find(self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None) -> list[Letter]:
         """Give a page of letters, newest death first; `after` is the last letter of the page before."""
-        query = select(letters).where(condition(wanted, self._engine.dialect.name))
+        query = select(letters).where(condition(wanted, self._dialect))
         if after is not None:
             query = query.where(
                 or_(
@@ -85,13 +62,13 @@ class Records:
 
     def ids(self, wanted: LetterFilter) -> list[str]:
         """Give the ids of all letters that match, oldest death first."""
-        query = select(letters.c.id).where(condition(wanted, self._engine.dialect.name))
+        query = select(letters.c.id).where(condition(wanted, self._dialect))
         with self._reading() as connection:
             return list(connection.execute(query.order_by(letters.c.died_at, letters.c.id)).scalars())
 
     def count(self, wanted: LetterFilter) -> int:
         """Count the letters that match."""
-        query = select(func.count()).select_from(letters).where(condition(wanted, self._engine.dialect.name))
+        query = select(func.count()).select_from(letters).where(condition(wanted, self._dialect))
         with self._reading() as connection:
             return int(connection.execute(query).scalar_one())
 
@@ -99,7 +76,7 @@ class Records:
         """Count the letters that match by state, reason, task and queue; the most first."""
         key = (letters.c.state, letters.c.reason, letters.c.task, letters.c.queue)
         number, last = func.count().label("letters"), func.max(letters.c.died_at).label("last_died_at")
-        query = select(*key, number, last).where(condition(wanted, self._engine.dialect.name)).group_by(*key)
+        query = select(*key, number, last).where(condition(wanted, self._dialect)).group_by(*key)
         with self._reading() as connection:
             found = connection.execute(query.order_by(number.desc(), last.desc())).mappings()
             return [LetterCount(**row) for row in found]
@@ -181,36 +158,3 @@ class Records:
             change = change.where(letters.c.edited_at.is_not_distinct_from(edited[0]))
         with self._transaction() as connection:
             return connection.execute(change.values(**values)).rowcount == 1
-
-    @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        with self._worded():
-            self._ensure_schema()
-            with self._engine.connect() as connection:
-                yield connection
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
-        with self._worded():
-            self._ensure_schema()
-            with self._engine.begin() as connection:
-                yield connection
-
-    def _ensure_schema(self) -> None:
-        if not self._is_upgraded:
-            upgrade(self._engine)
-            self._is_upgraded = True
-
-    @contextmanager
-    def _worded(self) -> Iterator[None]:
-        try:
-            yield
-        except OperationalError as error:
-            raise RecordsUnavailable(
-                "RECORD-007",
-                f"the records cannot be used now: {error.orig}.",
-                at=self.at,
-                fix="end what holds it, free some space or start the server; letters wait in their queue",
-            ) from error
-        except DBAPIError as error:
-            raise RecordsError("RECORD-008", f"the records failed: {error.orig}.", at=self.at) from error

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, LargeBinary, MetaData, String, Table, Text
 
 #: the newest migration in `migrations/versions`
-HEAD = "0001"
+HEAD = "0002"
 
 metadata = MetaData()
 
@@ -49,4 +49,43 @@ letters = Table(
     Index("letters_by_state", "state", "died_at"),
     Index("letters_by_task", "task", "died_at"),
     Index("letters_by_task_id", "task_id"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("task_id", String(512), primary_key=True),
+    # What was seen, as JSON: all the rest but the texts is worked out from it, so that it can be asked for.
+    Column("history", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("worker", String(512)),
+    Column("attempts", Integer, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("began_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+    Column("sent_at", Float),
+    Column("received_at", Float),
+    Column("started_at", Float),
+    Column("ended_at", Float),
+    Column("wait_s", Float),
+    Column("run_s", Float),
+    Column("described_at", Float, nullable=False),
+    Column("is_described", Boolean, nullable=False),
+    Column("task", String(512)),
+    Column("queue", String(512)),
+    Column("eta", Float),
+    Column("expires_at", Float),
+    Column("root_id", String(512)),
+    Column("parent_id", String(512)),
+    Column("group_id", String(512)),
+    Column("replay_of", String(64)),
+    Column("args", Text),
+    Column("kwargs", Text),
+    Column("failed_at", Float),
+    Column("error", Text),
+    Column("traceback", Text),
+    Index("runs_newest", "seen_at", "task_id"),
+    Index("runs_by_state", "state", "seen_at"),
+    Index("runs_by_task", "task", "seen_at"),
+    Index("runs_by_root", "root_id"),
 )

@@ -1,6 +1,5 @@
-"""The records of letters: kept once each, found again, and changed only from the state they must be in."""
+"""Letters on SQLite and Postgres: kept once, found again, changed only from the state they must be in."""
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -8,9 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from celeriac.clock import Clock
-from celeriac.errors import RecordsUnavailable
 from celeriac.records import Letter, LetterFilter, Records
-from celeriac.stores import sql
 
 LETTER = Letter(
     id="a", reason="failed", queue="default", died_at=100.0, body=b"\x00\xff", task="shop.price", digest="one"
@@ -34,8 +31,8 @@ def now():
 
 
 @pytest.fixture
-def records(tmp_path, now):
-    records = Records("sqlite:///records.db", tmp_path, now.clock())
+def records(records_url, now):
+    records = Records(records_url, clock=now.clock())
     yield records
     records.close()
 
@@ -179,20 +176,6 @@ def test_a_prefix_finds_ids_and_nothing_is_a_wildcard_in_it(records):
     records.insert_letters([replace(LETTER, id=name) for name in ("ab1", "ab2", "b")])
     assert records.with_prefix("ab") == ["ab1", "ab2"]
     assert records.with_prefix("%") == []
-
-
-def test_a_locked_database_is_said_to_be_unavailable_and_works_again_after(tmp_path, monkeypatch):
-    monkeypatch.setattr(sql, "BUSY_TIMEOUT_S", 0.1)
-    records = Records("sqlite:///records.db", tmp_path)
-    records.count(EVERY)
-    holder = sqlite3.connect(tmp_path / "records.db", isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
-    with pytest.raises(RecordsUnavailable, match="locked"):
-        records.insert_letters([LETTER])
-    holder.execute("ROLLBACK")
-    holder.close()
-    assert records.insert_letters([LETTER]) == 1
-    records.close()
 
 
 def test_headers_that_look_like_a_date_of_kombu_but_are_none_can_be_read_back(records):

@@ -1,0 +1,86 @@
+"""Joining what was seen of tasks with what is on record of them, in the transaction of the caller."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from celeriac.records.letter import Letter
+from celeriac.records.run import Description, Mishap, Run, Sighting, joined
+from celeriac.records.run_rows import RUN_COLUMNS, run_from_row, run_to_row
+from celeriac.records.schema import letters, runs
+
+#: ids asked for in one statement; SQLite allows 32766 variables, older ones 999
+_CHUNK = 500
+_OF_DEATH = (
+    letters.c.task_id,
+    letters.c.died_at,
+    letters.c.attempts,
+    letters.c.generation,
+    letters.c.worker,
+    letters.c.task,
+    letters.c.queue,
+    letters.c.exception,
+    letters.c.message,
+    letters.c.traceback,
+)
+
+
+def join_runs(connection: Connection, batch: Iterable[Run]) -> int:
+    """Keep these runs, each joined with what is on record of its task, letters included; give how many tasks.
+
+    Nobody else may join runs until the transaction ends, see `Database._joining`.
+    """
+    seen: dict[str, Run] = {}
+    for run in batch:
+        before = seen.get(run.task_id)
+        seen[run.task_id] = run if before is None else joined(before, run)
+    ids = list(seen)
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        for row in connection.execute(select(*RUN_COLUMNS).where(runs.c.task_id.in_(chunk))).mappings():
+            seen[row["task_id"]] = joined(run_from_row(row), seen[row["task_id"]])
+        for row in connection.execute(select(*_OF_DEATH).where(letters.c.task_id.in_(chunk))).mappings():
+            seen[row["task_id"]] = joined(seen[row["task_id"]], _death(row))
+    _write(connection, list(seen.values()))
+    return len(seen)
+
+
+def join_deaths(connection: Connection, dead: Sequence[Letter]) -> None:
+    """End the runs on record that these letters are of. A run not on record yet will find its letter when it comes."""
+    ids = list({letter.task_id for letter in dead if letter.task_id is not None})
+    ended: list[Run] = []
+    for start in range(0, len(ids), _CHUNK):
+        chunk = ids[start : start + _CHUNK]
+        known = connection.execute(select(*RUN_COLUMNS).where(runs.c.task_id.in_(chunk))).mappings()
+        ended += [run_from_row(row) for row in known]
+    if ended:
+        join_runs(connection, ended)
+
+
+def _death(letter: Mapping[Any, Any]) -> Run:
+    died_at = letter["died_at"]
+    error = ": ".join(part for part in (letter["exception"], letter["message"]) if part) or None
+    traceback = letter["traceback"]
+    return Run(
+        task_id=letter["task_id"],
+        history=(Sighting(died_at, "dead", letter["worker"], letter["attempts"], letter["generation"]),),
+        description=Description(at=died_at, task=letter["task"], queue=letter["queue"] or None),
+        mishap=Mishap(died_at, error, traceback) if error or traceback else None,
+    )
+
+
+def _write(connection: Connection, batch: list[Run]) -> None:
+    if not batch:
+        return
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    statement = insert(runs)
+    changed = {column.name: statement.excluded[column.name] for column in runs.c if column.name != "task_id"}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["task_id"], set_=changed),
+        # In one order for everybody, so that no two writers wait for each other.
+        [run_to_row(run) for run in sorted(batch, key=lambda it: it.task_id)],
+    )
