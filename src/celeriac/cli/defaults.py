@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from celeriac.plan import Plan, Pool, Queue
+from celeriac.plan import Beat, Plan, Pool, Queue
 from celeriac.tasks.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def plan_around(app_path: str, folder: Path) -> Plan:
         results=app.conf.result_backend or bare.results,
         queues={name: Queue() for name in names},
         pools={POOL: Pool(queues=names)},
+        beat=Beat(replicas=1 if app.conf.beat_schedule else 0),
     )
 
 

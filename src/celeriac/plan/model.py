@@ -154,10 +154,12 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     lease: how long a leader that is silent is waited for; then another takes over.
     deadline: how late a slot is still sent as if in time; later it was missed, and `catch_up` says what becomes of it.
+    replicas: beats that `celeriac up` runs; None: one if the plan has schedules. With those of the code alone, write 1.
     """
 
     lease: Annotated[timedelta, Range(1, 3600)] = timedelta(seconds=10)
     deadline: Annotated[timedelta, Range(1, 31 * 86_400)] = timedelta(seconds=60)
+    replicas: Annotated[int, Range(0, 100)] | None = None
 
 
 class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

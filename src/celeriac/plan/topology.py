@@ -36,7 +36,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topology(plan: Plan) -> tuple[Process, ...]:
-    """List the processes of a plan: its workers in the plan's order, a recorder, and beat and metrics if it has them."""
+    """List the processes of a plan: workers in the plan's order, a recorder, beat and metrics if it has them."""
     return tuple(_processes(plan))
 
 
@@ -56,7 +56,9 @@ def _processes(plan: Plan) -> Iterator[Process]:
                 replica=replica,
             )
     yield Process(name="recorder", kind="recorder", argv=("celeriac", "recorder", *plan_option), env=env)
-    if plan.schedules:
-        yield Process(name="beat", kind="beat", argv=("celeriac", "beat", *plan_option), env=env)
+    beats = bool(plan.schedules) if plan.beat.replicas is None else plan.beat.replicas
+    for number in range(1, beats + 1):
+        name = "beat" if beats == 1 else f"beat-{number}"
+        yield Process(name=name, kind="beat", argv=("celeriac", "beat", *plan_option), env=env)
     if plan.metrics is not None:
         yield Process(name="metrics", kind="metrics", argv=("celeriac", "metrics", *plan_option), env=env)

@@ -9,6 +9,7 @@ import pytest
 from celeriac.errors import PlanError
 from celeriac.plan import (
     Autoscale,
+    Beat,
     Plan,
     Pool,
     Process,
@@ -82,6 +83,19 @@ def test_the_topology_is_every_worker_and_one_recorder():
         replica=2,
     )
     assert (processes[-1].kind, processes[-1].argv) == ("recorder", ("celeriac", "recorder"))
+
+
+def test_a_plan_has_as_many_beats_as_it_says():
+    one = Schedule(task="t", every=timedelta(seconds=1))
+    for schedules, replicas, expected in (
+        ({}, None, []),
+        ({}, 1, ["beat"]),
+        ({"s": one}, None, ["beat"]),
+        ({"s": one}, 0, []),
+        ({"s": one}, 3, ["beat-1", "beat-2", "beat-3"]),
+    ):
+        plan = Plan(schedules=schedules, beat=Beat(replicas=replicas))
+        assert [each.name for each in topology(plan) if each.kind == "beat"] == expected
 
 
 def test_a_plan_with_schedules_has_one_beat():
