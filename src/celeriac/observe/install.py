@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from celery import Celery
 
+from celeriac.observe.logs.records import mark_records
+from celeriac.observe.logs.setup import follow_celery
 from celeriac.observe.metrics.counting import Counting
 from celeriac.observe.metrics.tally import Tally
 from celeriac.observe.places import books_folder, pulses_folder
@@ -12,10 +14,12 @@ from celeriac.plan import Plan
 
 
 def observe(app: Celery, plan: Plan) -> None:
-    """Give the app's workers their heartbeat files, and what else the plan asks for: counts.
+    """Mark and redact this process's log records, give workers their heartbeat files, and do what the plan asks for.
 
     Writes nothing before a worker starts or a task is sent.
     """
+    mark_records()
+    follow_celery(app, plan)
     follow_worker(app, pulses_folder(plan))
     if plan.metrics is not None:
         Counting(app, Tally(books_folder(plan))).connect()

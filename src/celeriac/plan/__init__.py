@@ -7,7 +7,7 @@ policy of each task, and the topology: the processes to run with their command l
 
 from celeriac.plan.arguments import celery_arguments
 from celeriac.plan.check import check, verify
-from celeriac.plan.model import Autoscale, Beat, Letters, Plan, Policy, Pool, Queue, Retry, Schedule
+from celeriac.plan.model import Autoscale, Beat, Letters, LogFile, Logs, Metrics, Plan, Policy, Pool, Queue, Retry, Schedule
 from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
 from celeriac.plan.reading import find_plan, read_plan
@@ -18,6 +18,9 @@ __all__ = [
     "Autoscale",
     "Beat",
     "Letters",
+    "LogFile",
+    "Logs",
+    "Metrics",
     "Plan",
     "Policy",
     "Pool",

@@ -37,7 +37,7 @@ def celery_arguments(
         )
     variables = os.environ if environ is None else environ
     settings = _overridden(effective(declared), variables)
-    level = variables.get("CELERY_LOGLEVEL") or "INFO"
+    level = variables.get("CELERY_LOGLEVEL") or (plan.logs.level if plan.logs else "INFO")
     if level.upper() not in LOG_LEVELS:
         raise PlanError(
             "PLAN-061",

@@ -18,6 +18,8 @@ from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Size
 Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
 WhenFull = Literal["block", "reject"]
+LogFormat = Literal["human", "json"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 CatchUp = Literal["none", "last", "all"]
 Overlap = Literal["skip", "queue", "allow"]
 SunEvent = Literal[
@@ -175,6 +177,36 @@ class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     keep: Annotated[Duration | None, NoneAs("forever")] = None
 
 
+class LogFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A log file that all processes write, rotated when it is full.
+
+    path: the file; its folder is made.
+    level: what is less important is not written.
+    loggers: only these, with those below them, like "django" or "celeriac.performance"; none named: all.
+    max_size: at which size it is rotated, to PATH.1, that to PATH.2, and so on.
+    keep: how many rotated files stay.
+    """
+
+    path: str
+    level: LogLevel = "INFO"
+    loggers: tuple[str, ...] = ()
+    max_size: Size = 10 * 1024 * 1024
+    keep: Annotated[int, Range(0, 1000)] = 5
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How workers, beat and the services log. Without this table: lines for people, as the app itself has set up.
+
+    format: lines for people, or one JSON object a line.
+    level: of what is written to standard error; CELERY_LOGLEVEL wins.
+    files: what is written to files beside, by name.
+    """
+
+    format: LogFormat = "human"
+    level: LogLevel = "INFO"
+    files: dict[str, LogFile] = {}
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics and health, served by one process per host. Without this table nothing is counted or served.
 
@@ -202,6 +234,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: how dead letters are kept.
     beat: how the schedules are led.
     metrics: where metrics and health are served; None: nowhere.
+    logs: how processes log; None: as the app itself says.
     brokers: the brokers to choose from, in order; empty if there is only one. In Python they are given here.
     because: why `broker` was chosen among `brokers`; None: it was not chosen yet, and is the first.
     beside_broker: which of the URLs above were left out, and so follow the broker.
@@ -224,6 +257,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: Letters = Letters()
     beat: Beat = Beat()
     metrics: Metrics | None = None
+    logs: Logs | None = None
     brokers: tuple[str, ...] = ()
     because: str | None = None
     beside_broker: tuple[str, ...] = ()

@@ -20,6 +20,8 @@ from celeriac.plan.model import (
     Autoscale,
     Beat,
     Letters,
+    LogFile,
+    Logs,
     Metrics,
     Plan,
     Policy,
@@ -46,6 +48,8 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Schedule: "[schedules.NAME]",
     Letters: "[letters]",
     Metrics: "[metrics]",
+    Logs: "[logs]",
+    LogFile: "[logs.files.NAME]",
     Beat: "[beat]",
 }
 

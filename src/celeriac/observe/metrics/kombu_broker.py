@@ -13,7 +13,7 @@ from celeriac import wire
 from celeriac.observe.metrics.sources import BrokerReading, QueueReading
 
 #: AMQP's reply to a passive declaration of what is not there
-_NOT_FOUND = 404
+_NOT_FOUND = "404"
 #: no broker may keep a scrape waiting; seconds
 _PATIENCE_S = 2.0
 
@@ -72,7 +72,8 @@ def _declared(channel: Any, queue: str) -> tuple[int, int]:
     try:
         found = channel.queue_declare(queue=queue, passive=True)
     except ChannelError as error:
-        if error.code != _NOT_FOUND:
+        # A number on RabbitMQ, text on Redis.
+        if str(error.reply_code) != _NOT_FOUND:
             raise
         return 0, 0
     return int(found.message_count), int(found.consumer_count)
