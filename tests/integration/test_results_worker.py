@@ -234,7 +234,6 @@ from pathlib import Path
 from celery import current_app, shared_task
 
 current_app.conf.broker_transport_options["lease"] = 2
-current_app.conf.task_track_started = True
 
 
 @shared_task(name="shop.wait", bind=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from billiard.einfo import ExceptionInfo
-from celery import signals
+from celery import signals, states
 from celery.exceptions import Ignore, Reject, Retry, Terminated, TimeLimitExceeded, WorkerLostError
 from celery.utils.serialization import get_pickled_exception
 from celery.worker import state
@@ -132,6 +132,21 @@ class Request(CeleryRequest):
         mark = getattr(self.message.channel, "mark_started", None)
         if mark is not None and self.task.acks_late and not self.acknowledged:
             mark(self.message.delivery_tag)
+        if self.delivery_info["deliveries"] and not self.ignore_result:
+            self._take_over()
+
+    def _take_over(self) -> None:
+        """Put this delivery on record before it runs.
+
+        The process of the one before may only have been stopped: what it stores when it goes on comes too late then.
+        """
+        try:
+            self.task.backend.store_result(
+                self.id, {"hostname": self.hostname}, states.STARTED, request=self._context
+            )
+        except Exception as trouble:
+            # Its outcome is stored with more patience, and fences as well.
+            emit("tasks", "task.outcome_unstored", task=self.name, task_id=self.id, error=repr(trouble))
 
     def _on_worker_lost(self, error: BaseException, exc_info: ExceptionInfo, send_failed_event: bool) -> None:
         if self._already_cancelled or self._already_revoked:

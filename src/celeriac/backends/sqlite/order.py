@@ -14,8 +14,8 @@ FAILURE, and a write whose run cannot be compared replaces too: one from outside
 on record stay as they were), or one of another line, which is how a successor speaks after `Task.replace`.
 An expired record is no record.
 
-A later run is known here by what it has written. With `task_track_started` that is STARTED, as it begins; without
-it, only its outcome: until then a paused worker that comes back may still put its own on record.
+A later run is known here by what it has written. A delivery after a worker's death writes STARTED as it begins (see
+`celeriac.tasks.request`), so a paused worker that comes back is refused from that moment on.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -13,6 +13,7 @@ from celeriac.units import duration
 
 Durability = Literal["full", "relaxed"]
 
+_PREFIX = "sqlite:///"
 _LEASE_MIN_S = 0.5
 
 
@@ -36,17 +37,18 @@ class Location(msgspec.Struct, frozen=True):
 def locate(url: str) -> Location:
     """Read `sqlite:///relative.db`, `sqlite:////absolute.db`, with `?durability=full|relaxed` and `lease=10s`.
 
+    The path is taken as it is written up to the question mark; nothing in it is unquoted, as in a results URL.
     Raises: BrokerError BROKER-001 for anything else.
     """
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    path, _, query = url.removeprefix(_PREFIX).partition("?")
+    options = dict(parse_qsl(query, keep_blank_values=True))
     durability = options.pop("durability", "full")
-    path = unquote(parts.path)[1:]
     try:
         lease_s = duration(options.pop("lease", "10s")).total_seconds()
     except ValueError:
         lease_s = 0.0
-    if parts.netloc or not path or options or durability not in ("full", "relaxed") or lease_s < _LEASE_MIN_S:
+    is_place = url.startswith(_PREFIX) and bool(path.strip("/"))
+    if not is_place or options or durability not in ("full", "relaxed") or lease_s < _LEASE_MIN_S:
         raise BrokerError(
             "BROKER-001",
             f'"{url}" does not say where the embedded broker lives.',
