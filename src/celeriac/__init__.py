@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import TRANSPORT_ALIASES
 
 if TYPE_CHECKING:
-    from celeriac.app import adopt, create_app
-    from celeriac.plan import Letters, Plan, Policy, Pool, Queue, Retry, Schedule, read_plan
+    from celeriac.app import adopt, breaker, create_app
+    from celeriac.plan import Breaker, Letters, Plan, Policy, Pool, Queue, Retry, Schedule, read_plan
     from celeriac.tasks import Task
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Breaker",
     "Letters",
     "Plan",
     "Policy",
@@ -24,6 +25,7 @@ __all__ = [
     "Schedule",
     "Task",
     "adopt",
+    "breaker",
     "create_app",
     "read_plan",
 ]
@@ -32,7 +34,7 @@ __all__ = [
 # here; the transport itself is imported by the first connection that uses it.
 TRANSPORT_ALIASES.setdefault("sqlite", "celeriac.transports.sqlite.transport:Transport")
 
-_ROOMS = {"Task": "celeriac.tasks", "adopt": "celeriac.app", "create_app": "celeriac.app"}
+_ROOMS = {"Task": "celeriac.tasks", "adopt": "celeriac.app", "breaker": "celeriac.app", "create_app": "celeriac.app"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,9 @@
     ├── LetterError          LETTER-…  a dead letter cannot be found, mended or replayed
     ├── CoordinationError    COORD-…   the store that processes agree by cannot be opened or used
     │   └── CoordinationUnavailable    not now (locked, server gone); trying again may help
+    ├── FlowError            FLOW-…    what may not run now, or cannot be held back as asked
+    │   └── NotNow                     it must wait; `wait` says how long
+    │       └── BreakerOpen            its circuit breaker is open
     ├── MetricsError         METRICS-… metrics and health cannot be served
     ├── ScheduleError        SCHED-…   a schedule cannot be read, asked or led
     ├── IntegrationError     WEB-…     a web framework's settings do not make one project
@@ -23,6 +26,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Literal
 
 #: a warning is said, but stops nothing
@@ -108,6 +112,34 @@ class TestingError(CeleriacError):
     """The tests ask for what cannot be set up."""
 
     __test__ = False  # pytest would take the class for a test
+
+
+class FlowError(CeleriacError):
+    """Something may not run now, or cannot be held back as asked."""
+
+
+class NotNow(FlowError):
+    """Something may not run now. Raised in a task, it sends the task back to the broker, to wait there.
+
+    wait: how long; a guess is enough.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        wait: timedelta = timedelta(seconds=5),
+        at: str | None = None,
+        known: Iterable[str] = (),
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(code, message, at=at, known=known, fix=fix)
+        self.wait = wait
+
+
+class BreakerOpen(NotNow):
+    """A circuit breaker is open: what it guards is not called."""
 
 
 class SuperviseError(CeleriacError):

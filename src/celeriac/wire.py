@@ -19,6 +19,8 @@ SENT = "celeriac-sent"
 #: on a task that the beat sent: the schedule, and its slot in epoch seconds
 SCHEDULE = "celeriac-schedule"
 SLOT = "celeriac-slot"
+#: on a task that was sent back to wait: how often that has happened
+HELD = "celeriac-held"
 
 _LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
 

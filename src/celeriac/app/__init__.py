@@ -6,7 +6,8 @@ routes and schedules, and the dead letters wired in. What the team set itself al
 
 from __future__ import annotations
 
+from celeriac.app.breaking import breaker
 from celeriac.app.factory import adopt, create_app
 from celeriac.app.loading import load_app
 
-__all__ = ["adopt", "create_app", "load_app"]
+__all__ = ["adopt", "breaker", "create_app", "load_app"]

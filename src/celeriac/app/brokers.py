@@ -38,10 +38,10 @@ def choose(plan: Plan, *, hold: bool = False, environ: Mapping[str, str] | None 
     key = (plan.state_folder.absolute(), plan.brokers)
     if key not in _made:
         told = (os.environ if environ is None else environ).get(VARIABLE)
-        if told:
-            _made[key] = new_choice(told, "chosen by who started this process")
-        elif hold:
-            _made[key] = _held(plan, key[0])
+        if hold:
+            _made[key] = _held(plan, key[0], told)
+        elif told:
+            _made[key] = _told(told)
         else:
             _made[key] = choices.in_force(key[0]) or _first_reached(plan, None)
             _look_out(plan, _made[key])
@@ -59,15 +59,29 @@ def choose(plan: Plan, *, hold: bool = False, environ: Mapping[str, str] | None 
     return plan.on(broker, made.because)
 
 
-def _held(plan: Plan, folder: Path) -> Choice:
+def _told(broker: str) -> Choice:
+    return new_choice(broker, f"{VARIABLE} says so")
+
+
+def _held(plan: Plan, folder: Path, told: str | None) -> Choice:
     try:
-        return choices.hold(folder, lambda: _first_reached(plan, choices.last(folder)))
+        held = choices.hold(
+            folder, lambda: _told(told) if told else _first_reached(plan, choices.last(folder))
+        )
     except OSError as error:
         raise AppError(
             "APP-032",
             f"the broker in use cannot be written down in {folder}: {error.strerror}",
             fix="make the folder writable, so that other processes find the same broker",
         ) from error
+    if told and held.broker != redacted(told):
+        raise AppError(
+            "APP-034",
+            f'{VARIABLE} names "{told}", but "{held.broker}" is in use, chosen by process {held.pid}.',
+            at="the environment",
+            fix="stop what runs in this project first, or unset the variable",
+        )
+    return held
 
 
 def choose_or_first(plan: Plan) -> Plan:

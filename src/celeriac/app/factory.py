@@ -19,6 +19,7 @@ from celeriac.app.urls import absolute
 from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit
+from celeriac.flow import Flow
 from celeriac.observe import observe
 from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
@@ -94,7 +95,7 @@ def _resolve(plan: Plan | Path | str | None) -> Plan:
 
 def _equip(app: Celery, plan: Plan) -> Celery:
     """Hang plan and sink on the app, and complete its settings when Celery reads them."""
-    settle(app, Runtime(plan, LetterPost(app, plan.letters.queue)))
+    settle(app, Runtime(plan, LetterPost(app, plan.letters.queue), Flow(plan)))
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()
@@ -131,7 +132,7 @@ def _complete(app: Celery, plan: Plan) -> None:
     conf = app.conf
     if plan.brokers and not conf.value_set_for("broker_url"):
         plan = choose_or_first(plan)
-        settle(app, replace(runtime_of(app), plan=plan))
+        settle(app, replace(runtime_of(app), plan=plan, gate=Flow(plan)))
     settings: dict[str, Any] = {
         **settings_for(plan),
         "broker_url": absolute(plan.broker, plan.folder),

@@ -7,7 +7,21 @@ policy of each task, and the topology: the processes to run with their command l
 
 from celeriac.plan.arguments import celery_arguments
 from celeriac.plan.check import check, verify
-from celeriac.plan.model import Autoscale, Beat, Letters, LogFile, Logs, Metrics, Plan, Policy, Pool, Queue, Retry, Schedule
+from celeriac.plan.model import (
+    Autoscale,
+    Beat,
+    Breaker,
+    Letters,
+    LogFile,
+    Logs,
+    Metrics,
+    Plan,
+    Policy,
+    Pool,
+    Queue,
+    Retry,
+    Schedule,
+)
 from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
 from celeriac.plan.reading import find_plan, read_plan
@@ -17,6 +31,7 @@ from celeriac.plan.topology import Process, topology
 __all__ = [
     "Autoscale",
     "Beat",
+    "Breaker",
     "Letters",
     "LogFile",
     "Logs",

@@ -11,7 +11,7 @@ from celeriac.plan.lines import locate
 from celeriac.plan.model import Plan
 from celeriac.plan.places import FilePlaces, PythonPlaces, layout_of
 from celeriac.plan.report import Places, PlanPath, Report, raise_errors
-from celeriac.plan.rules import addresses, limits, names, redelivery, retries, routes, schedules
+from celeriac.plan.rules import addresses, breakers, limits, names, redelivery, retries, routes, schedules
 from celeriac.plan.shape import Shape
 
 
@@ -47,6 +47,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     routes.judge(plan, report, task_names)
     limits.judge(plan, report)
     retries.judge(plan, report)
+    breakers.judge(plan, report)
     redelivery.judge(plan, report)
     schedules.judge(plan, report, task_names)
 

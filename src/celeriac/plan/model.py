@@ -101,6 +101,23 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     on: tuple[str, ...] = ("Exception",)
 
 
+class Breaker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When tasks stop calling a service that fails, over all workers; meanwhile they wait at the broker.
+
+    name: of what it guards; tasks with a breaker of the same name share it.
+    failures: so many of them within `window` open it.
+    window: how long a failure counts.
+    cool_down: how long it stays open before one task may try; that one closes it, or opens it again.
+    on: dotted names of exception classes; only these, and their subclasses, are failures.
+    """
+
+    name: str
+    failures: Annotated[int, Range(1, 1_000_000)] = 5
+    window: Duration = timedelta(seconds=60)
+    cool_down: Duration = timedelta(seconds=60)
+    on: tuple[str, ...] = ("builtins.Exception",)
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the plan says of the tasks whose names match a glob; the most exact glob wins, whole.
 
@@ -110,6 +127,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time_limit: a run that takes longer is killed.
     soft_time_limit: a run that takes longer is interrupted by SoftTimeLimitExceeded.
     expires: a message not started within this time after sending is dropped, as an explicit expiry.
+    breaker: while it is open, they wait at the broker; None: nothing keeps them.
     """
 
     queue: str | None = None
@@ -118,6 +136,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     time_limit: Duration | None = None
     soft_time_limit: Duration | None = None
     expires: Duration | None = None
+    breaker: Breaker | None = None
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -19,6 +19,7 @@ from celeriac.plan.kinds import Field, Kind, described, fields_of
 from celeriac.plan.model import (
     Autoscale,
     Beat,
+    Breaker,
     Letters,
     LogFile,
     Logs,
@@ -45,6 +46,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Autoscale: "[pools.NAME.autoscale]",
     Policy: '[tasks."GLOB"]',
     Retry: '[tasks."GLOB".retry]',
+    Breaker: '[tasks."GLOB".breaker]',
     Schedule: "[schedules.NAME]",
     Letters: "[letters]",
     Metrics: "[metrics]",

@@ -71,4 +71,6 @@ def apply_policies(app: Any) -> None:
             impose(task, policy)
         if policy.retry is not None:
             exception_classes(policy.retry.on)
+        if policy.breaker is not None:
+            exception_classes(policy.breaker.on)
         guard(task)

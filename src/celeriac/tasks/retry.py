@@ -12,9 +12,10 @@ from billiard.common import terminate_handler_fired
 from celery.exceptions import Reject, TaskPredicate
 from kombu.utils.imports import symbol_by_name
 
-from celeriac.errors import AppError
+from celeriac.errors import AppError, NotNow
 from celeriac.events import emit
 from celeriac.plan import Retry
+from celeriac.tasks.holding import hold, passage
 
 _GUARDED = "celeriac_guarded"
 #: doublings after which every cap is reached; more would only overflow
@@ -57,13 +58,13 @@ def _exception_class(name: str) -> type[BaseException]:
     except (ImportError, AttributeError, ValueError) as error:
         raise AppError(
             "APP-021",
-            f'a policy retries on "{name}", which cannot be imported: {error}',
+            f'a policy names "{name}", which cannot be imported: {error}',
             fix='write the dotted name of an exception class, like "smtplib.SMTPException"',
         ) from error
     if not (isinstance(found, type) and issubclass(found, BaseException)):
         raise AppError(
             "APP-022",
-            f'a policy retries on "{name}", which is no exception class',
+            f'a policy names "{name}", which is no exception class',
             fix='write the dotted name of an exception class, like "smtplib.SMTPException"',
         )
     return found
@@ -82,9 +83,12 @@ def guard(task: Any) -> None:
     @wraps(inner)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return inner(*args, **kwargs)
+            with passage(task):
+                return inner(*args, **kwargs)
         except TaskPredicate:
             raise
+        except NotNow as refusal:
+            hold(task, refusal)
         except Exception as error:
             _retry(task, error)
             if isinstance(error, MemoryError) and _in_worker(task):

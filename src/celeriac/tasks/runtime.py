@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celeriac.errors import AppError
-from celeriac.plan import Plan
+from celeriac.plan import Plan, Policy
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -42,12 +43,24 @@ class DeadLetterSink(Protocol):
         ...
 
 
+class Gate(Protocol):
+    """What a task passes before it runs."""
+
+    def through(self, policy: Policy) -> AbstractContextManager[None]:
+        """Run a block as one run of a task with this policy.
+
+        Raises: NotNow before the block, if the task must wait at the broker; after it what the block raised.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Runtime:
-    """The plan and the sink of an app; hangs on it as `app.celeriac`."""
+    """The plan, the sink and the gate of an app; hangs on it as `app.celeriac`."""
 
     plan: Plan
     sink: DeadLetterSink
+    gate: Gate | None = None
 
 
 def settle(app: Any, runtime: Runtime) -> None:

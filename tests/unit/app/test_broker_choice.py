@@ -111,6 +111,22 @@ def test_what_was_told_is_used_without_looking(tmp_path, nobody):
     assert brokers.choose(plan_of(tmp_path, FILE, nobody), environ=environ).broker == nobody
 
 
+def test_what_was_told_is_held_for_others_too(tmp_path, redis_server):
+    plan = plan_of(tmp_path, redis_server.url, FILE)
+    assert brokers.choose(plan, hold=True, environ={brokers.VARIABLE: FILE}).broker == FILE
+    other = another_process(tmp_path, redis_server.url, FILE)
+    assert other.stdout.readline().strip() == FILE
+    other.communicate("")
+
+
+def test_another_broker_than_the_one_in_use_cannot_be_told(tmp_path, redis_server):
+    holder = another_process(tmp_path, redis_server.url, FILE, hold=True)
+    holder.stdout.readline()
+    with pytest.raises(AppError, match="APP-034"):
+        brokers.choose(plan_of(tmp_path, redis_server.url, FILE), hold=True, environ={brokers.VARIABLE: FILE})
+    holder.communicate("")
+
+
 def test_a_broker_that_the_plan_does_not_name_is_refused(tmp_path):
     with pytest.raises(AppError, match="APP-031"):
         brokers.choose(plan_of(tmp_path, FILE, "memory://"), environ={brokers.VARIABLE: "redis://other"})

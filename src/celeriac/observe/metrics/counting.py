@@ -69,7 +69,7 @@ class Counting:
     ) -> None:
         """Count a message that the broker has accepted."""
         name = str(sender)
-        if not (isinstance(headers, dict) and headers.get("retries")):
+        if not (isinstance(headers, dict) and (headers.get("retries") or headers.get(wire.HELD))):
             task = self._tally.bounded(name, is_defined=name in self._app.tasks)
             self._tally.count(SUBMISSIONS, task, self._queue(routing_key))
 

@@ -30,7 +30,7 @@ SUBMISSIONS = Family(
     "celeriac_task_submissions",
     "counter",
     ("task", "queue"),
-    "Tasks accepted by the broker, retries not counted.",
+    "Tasks accepted by the broker; retries, and tasks sent back to wait, are not counted again.",
 )
 COMPLETIONS = Family("celeriac_task_completions", "counter", ("task",), "Runs that ended in success.")
 FAILURES = Family(
