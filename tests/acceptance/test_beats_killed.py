@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from celeriac.coordination import Coordination, open_coordination
@@ -67,6 +68,7 @@ class Beats:
         self.project = project
         self.store: Coordination = open_coordination(coordination, project.folder)
         self.running: dict[int, Running] = {}
+        self.frozen_in_a_write = 0
         for _ in range(3):
             self.start()
 
@@ -97,6 +99,25 @@ def runs_of(project: Project) -> list[tuple[str, int, str]]:
     return [(name, round(float(slot) * 1000), task) for name, slot, task in map(str.split, lines)]
 
 
+def freeze(beats: Beats) -> tuple[int, float]:
+    """Freeze the leader, but not while it writes to a SQLite file: that would freeze the file for everybody."""
+    while True:
+        leader = beats.leader()
+        began = time.monotonic()
+        os.kill(leader, signal.SIGSTOP)
+        eventually(lambda: psutil.Process(leader).status() == psutil.STATUS_STOPPED, within=5.0)  # noqa: B023
+        if not any(words[3:5] == ["WRITE", str(leader)] for words in map(str.split, locks())):
+            return leader, began
+        os.kill(leader, signal.SIGCONT)
+        beats.frozen_in_a_write += 1
+
+
+def locks() -> list[str]:
+    """The locks on files that the processes of this machine hold; none where it cannot be told."""
+    table = Path("/proc/locks")
+    return table.read_text().splitlines() if table.exists() else []
+
+
 def plague(beats: Beats, rounds: int, draw: random.Random) -> list[float]:
     """Kill or freeze the leader `rounds` times; give how long each time nobody led."""
     gaps = []
@@ -109,7 +130,7 @@ def plague(beats: Beats, rounds: int, draw: random.Random) -> list[float]:
         leader = beats.leader()
         began = time.monotonic()
         if number % 2:
-            os.kill(leader, signal.SIGSTOP)
+            leader, began = freeze(beats)
             frozen.append(leader)
         else:
             beats.running.pop(leader).signal_group(signal.SIGKILL)
@@ -124,11 +145,15 @@ def plague(beats: Beats, rounds: int, draw: random.Random) -> list[float]:
     return gaps
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", pytest.param("postgres", marks=pytest.mark.soak)])
 def urls(request: pytest.FixtureRequest) -> tuple[str, str]:
     """The broker and what the beats agree by."""
     if request.param == "sqlite":
         return "sqlite:///.celeriac/broker.db", "sqlite:///.celeriac/records.db"
+    if request.param == "postgres":
+        request.getfixturevalue("redis_server").flush()
+        database = request.getfixturevalue("postgres_server").new_database()
+        return request.getfixturevalue("redis_server").database(8), database
     server: RedisServer = request.getfixturevalue("redis_server")
     server.flush()
     return server.database(8), server.database(9)
@@ -166,6 +191,7 @@ def survive(project: Project, coordination: str, rounds: int, record: Callable[[
     assert max(gaps) < LEASE_S + 5, gaps
     assert worker.is_running()
     record("rounds", rounds)
+    record("frozen_in_a_write", beats.frozen_in_a_write)
     record("slots", len(runs))
     record("longest_gap_s", round(max(gaps), 2))
     print(f"{rounds} leaders killed or frozen, {len(runs)} slots, each once; longest gap {max(gaps):.2f}s")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -283,6 +285,52 @@ def test_counts_are_cleared(store: Coordination, name: str) -> None:
     store.add(name, LONG, 3)
     store.clear(name)
     assert store.add(name, LONG, 1) == 1
+
+
+# Trouble
+
+
+@pytest.fixture(params=["redis", "postgres"])
+def frozen_client(request: pytest.FixtureRequest) -> str:
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis_server").database(7))
+    return str(request.getfixturevalue("postgres_server").new_database())
+
+
+def test_a_client_that_freezes_inside_a_step_holds_nobody_up(frozen_client: str, name: str) -> None:
+    """Not so on SQLite, where a frozen process keeps the lock of the file: docs/internals/lease.md."""
+    code = (
+        "import os, signal, sys\n"
+        "from datetime import timedelta\n"
+        "from celeriac.coordination import open_coordination\n"
+        "store = open_coordination(sys.argv[1])\n"
+        "store.acquire(sys.argv[2], 'frozen', timedelta(seconds=1))\n"
+        "print('leads', flush=True)\n"
+        "if hasattr(store, '_engine'):\n"
+        "    from sqlalchemy import event\n"
+        "    event.listen(store._engine, 'commit', lambda _: os.kill(os.getpid(), signal.SIGSTOP))\n"
+        "    store.acquire(sys.argv[2], 'frozen', timedelta(seconds=1))\n"
+        "else:\n"
+        "    os.kill(os.getpid(), signal.SIGSTOP)\n"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, frozen_client, name], stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "leads\n"
+    store = open_coordination(frozen_client)
+    try:
+        eventually_taken(store, name)
+    finally:
+        child.kill()
+        child.wait(10)
+        store.close()
+
+
+def eventually_taken(store: Coordination, name: str) -> None:
+    deadline = time.monotonic() + 10
+    while store.acquire(name, "other", LONG) is None:
+        assert time.monotonic() < deadline, "the frozen client still holds it"
 
 
 # Processes

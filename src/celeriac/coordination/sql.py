@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Float, Table, case, cast, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Float, Table, case, cast, event, func, literal, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -36,6 +36,9 @@ from celeriac.stores import open_engine
 #: how often a process deletes what has lapsed
 _PRUNE_EVERY_S = 60.0
 _BUCKETS = 10
+#: Postgres: how long a client may stand still inside a step, and how long one step waits for another
+_FROZEN_AFTER_MS = 2_000
+_LOCK_TIMEOUT_MS = 5_000
 
 
 class SqlCoordination:
@@ -47,6 +50,8 @@ class SqlCoordination:
         self._clock = clock
         self._is_sqlite = self._engine.dialect.name == "sqlite"
         self._insert = sqlite.insert if self._is_sqlite else postgresql.insert
+        if not self._is_sqlite:
+            event.listen(self._engine, "connect", _bound_waits)
         self._pid = os.getpid()
         self._is_ready = False
         self._ahead_s = 0.0
@@ -243,17 +248,26 @@ class SqlCoordination:
     def _worded(self) -> Iterator[None]:
         try:
             yield
-        except OperationalError as error:
-            raise CoordinationUnavailable(
-                "COORD-006",
-                f"the coordination store cannot be used now: {error.orig}.",
-                at=self.at,
-                fix="end what holds it, free some space or start the server",
-            ) from error
         except DBAPIError as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise CoordinationUnavailable(
+                    "COORD-006",
+                    f"the coordination store cannot be used now: {error.orig}.",
+                    at=self.at,
+                    fix="end what holds it, free some space or start the server",
+                ) from error
             raise CoordinationError(
                 "COORD-007", f"the coordination store failed: {error.orig}.", at=self.at
             ) from error
+
+
+def _bound_waits(connection: Any, _record: object) -> None:
+    """Let Postgres end what a frozen client has begun: its locks would keep the others from going on without it."""
+    cursor = connection.cursor()
+    cursor.execute(f"SET idle_in_transaction_session_timeout = {_FROZEN_AFTER_MS}")
+    cursor.execute(f"SET lock_timeout = {_LOCK_TIMEOUT_MS}")
+    connection.commit()
+    cursor.close()
 
 
 def _lapsed(table: Table, now: ColumnElement[float]) -> Any:

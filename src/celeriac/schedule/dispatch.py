@@ -175,7 +175,7 @@ class Dispatcher:
             self._sender.send(declared, task_id, slot, self._ledger.once(name, slot))
         except Exception as error:
             # The broker's errors, and whatever the team's own signal handlers and routers raise on the way.
-            self._sender.hang_up()
+            self._sender.drop()
             pause_s = min(_FIRST_PAUSE_S * 2**failures, _LONGEST_PAUSE_S)
             self._failures[name] = failures + 1, self._clock.steady() + pause_s
             emit(

@@ -13,6 +13,7 @@ from celeriac.schedule.declared import Declared
 
 #: how long the broker may take for one step; a beat that hangs must lose its lease, not its mind
 _STEP_TIMEOUT_S = 5.0
+_FAREWELL_TIMEOUT_S = 0.5
 _TIMEOUTS: dict[str, tuple[str, ...]] = {
     "redis": ("socket_timeout", "socket_connect_timeout"),
     "amqp": ("read_timeout", "write_timeout"),
@@ -59,7 +60,7 @@ class Sender:
             self._app.send_task(declared.task, args, kwargs, **options)
 
     def hang_up(self) -> None:
-        """Drop the connection; the next task opens another."""
+        """Close the connection; the next task opens another."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -68,6 +69,12 @@ class Sender:
             connection.release()
         except (*connection.connection_errors, *connection.channel_errors, OSError):
             connection.collect()
+
+    def drop(self) -> None:
+        """Let go of a connection that has failed, without the farewell that a frozen broker would not answer."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.connection.collect(_FAREWELL_TIMEOUT_S)
 
     def _connected(self) -> Any:
         if self._producer is None:
