@@ -21,6 +21,8 @@ from celeriac.plan.model import (
     Queue,
     Retry,
     Schedule,
+    Sentry,
+    Tracing,
 )
 from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
@@ -43,6 +45,8 @@ __all__ = [
     "Queue",
     "Retry",
     "Schedule",
+    "Sentry",
+    "Tracing",
     "celery_arguments",
     "check",
     "effective",

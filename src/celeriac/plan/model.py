@@ -226,6 +226,29 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     files: dict[str, LogFile] = {}
 
 
+class Tracing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Traces from send to run, by OpenTelemetry; needs the extra `otel`. Without this table nothing is traced.
+
+    endpoint: where spans are sent, OTLP over HTTP, like "http://127.0.0.1:4318"; empty: where the app's own
+        provider sends them.
+    sample: of how many in a hundred traces spans are kept.
+    """
+
+    endpoint: str = ""
+    sample: Annotated[int, Range(0, 100)] = 100
+
+
+class Sentry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Failures for good, reported to Sentry; needs the extra `sentry`.
+
+    dsn: the project's, by reference: "${SENTRY_DSN:-}"; empty: nothing is reported.
+    environment: as Sentry shows it; empty: the environment laid over the plan, else "production".
+    """
+
+    dsn: str = ""
+    environment: str = ""
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics and health, served by one process per host. Without this table nothing is counted or served.
 
@@ -254,6 +277,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     beat: how the schedules are led.
     metrics: where metrics and health are served; None: nowhere.
     logs: how processes log; None: as the app itself says.
+    tracing: where spans go; None: nowhere.
+    sentry: where failures are reported; None: nowhere.
     brokers: the brokers to choose from, in order; empty if there is only one. In Python they are given here.
     because: why `broker` was chosen among `brokers`; None: it was not chosen yet, and is the first.
     beside_broker: which of the URLs above were left out, and so follow the broker.
@@ -277,6 +302,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     beat: Beat = Beat()
     metrics: Metrics | None = None
     logs: Logs | None = None
+    tracing: Tracing | None = None
+    sentry: Sentry | None = None
     brokers: tuple[str, ...] = ()
     because: str | None = None
     beside_broker: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from celeriac.plan.report import PlanPath
 
 #: the keys of a plan that stand in the table [celeriac] of a celeriac.toml
 HEAD = ("name", "app", "imports", "broker", "results", "state", "coordination")
-SECTIONS = ("queues", "pools", "tasks", "schedules", "letters", "beat", "metrics", "logs")
+SECTIONS = ("queues", "pools", "tasks", "schedules", "letters", "beat", "metrics", "logs", "tracing", "sentry")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -39,7 +39,7 @@ class Layout(msgspec.Struct, frozen=True):
         outer = len(self.table) + (2 if environment else 0)
         if path and path[0] in HEAD:
             return outer + len(self.head)
-        if path and path[0] in ("letters", "beat", "metrics", "logs", "celeriac"):
+        if path and path[0] in ("letters", "beat", "metrics", "logs", "tracing", "sentry", "celeriac"):
             return outer + 1
         # One key alone is a section, else a key where none belongs.
         return outer + (0 if len(path) == 1 and path[0] not in SECTIONS else 2)

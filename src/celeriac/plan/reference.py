@@ -31,6 +31,8 @@ from celeriac.plan.model import (
     Queue,
     Retry,
     Schedule,
+    Sentry,
+    Tracing,
 )
 from celeriac.plan.places import HEAD
 from celeriac.plan.profiles import profile_values
@@ -52,6 +54,8 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Metrics: "[metrics]",
     Logs: "[logs]",
     LogFile: "[logs.files.NAME]",
+    Tracing: "[tracing]",
+    Sentry: "[sentry]",
     Beat: "[beat]",
 }
 
