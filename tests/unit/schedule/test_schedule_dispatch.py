@@ -12,6 +12,7 @@ import pytest
 import celeriac
 from celeriac.clock import Clock
 from celeriac.coordination.sql import SqlCoordination
+from celeriac.errors import CoordinationUnavailable
 from celeriac.plan import Beat, Plan, Pool, Queue, Schedule
 from celeriac.schedule.declared import Declared
 from celeriac.schedule.dispatch import WAITING_MAX, Dispatcher
@@ -362,6 +363,40 @@ def test_a_slot_sent_under_a_term_that_ends_meanwhile_is_marked_all_the_same(
     assert leader.entry().sent == 1
     bench.lose(leader).attend(every(300))
     assert bench.sent() == [300]
+
+
+def test_a_slot_whose_mark_cannot_be_written_is_not_sent_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leader = bench.leader()
+    leader.attend(every(300))
+    bench.time.to(300)
+    sends, write, send = [], leader.ledger.write, leader.sender.send
+
+    def count(*args: Any) -> None:
+        send(*args)
+        sends.append(args)
+
+    def fail_to_settle(page: Any, entry: Entry, under: Any = None) -> Any:
+        if entry.sent and not bench.is_refusing:
+            bench.is_refusing = True
+            raise CoordinationUnavailable("COORD-006", "the store is away")
+        return write(page, entry, under)
+
+    monkeypatch.setattr(leader.sender, "send", count)
+    monkeypatch.setattr(leader.ledger, "write", fail_to_settle)
+    with pytest.raises(CoordinationUnavailable):
+        leader.attend(every(300))
+    bench.time.to(301)
+    leader.attend(every(300))
+    assert len(sends) == 1
+    assert leader.entry().sent == 1
+    # And the next slot is sent again.
+    bench.is_refusing = False
+    monkeypatch.setattr(leader.ledger, "write", write)
+    bench.time.to(600)
+    leader.attend(every(300))
+    assert bench.sent() == [300, 600]
 
 
 def test_while_the_last_run_goes_on_a_slot_is_skipped(bench: Bench) -> None:
