@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "recorder": "Run the recorder, which keeps the dead letters.",
     "beat": "Run the beat, which sends the schedules.",
     "metrics": "Serve the metrics and the health of this host.",
+    "flower": "Run Flower as the plan says, one of several by NAME.",
     "probe": "Say whether the workers of this host live.",
     "completion": "Print the completion script of SHELL.",
 }

@@ -11,7 +11,17 @@ from celeriac.plan.lines import locate
 from celeriac.plan.model import Plan
 from celeriac.plan.places import FilePlaces, PythonPlaces, layout_of
 from celeriac.plan.report import Places, PlanPath, Report, raise_errors
-from celeriac.plan.rules import addresses, breakers, limits, names, redelivery, retries, routes, schedules
+from celeriac.plan.rules import (
+    addresses,
+    breakers,
+    flowers,
+    limits,
+    names,
+    redelivery,
+    retries,
+    routes,
+    schedules,
+)
 from celeriac.plan.shape import Shape
 
 
@@ -48,6 +58,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     limits.judge(plan, report)
     retries.judge(plan, report)
     breakers.judge(plan, report)
+    flowers.judge(plan, report)
     redelivery.judge(plan, report)
     schedules.judge(plan, report, task_names)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from celeriac.plan.marks import Bytes, NoneAs, OneOrMore, Range
+from celeriac.plan.marks import Bytes, NoneAs, OneOrMore, Range, Secret
 from celeriac.plan.model import Plan
 
 Base = Literal["text", "number", "truth", "duration", "size", "choice", "list", "map", "table", "any"]
@@ -45,6 +45,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     low, high: its range; seconds for durations, bytes for sizes.
     optional: it may be left out, and is None then.
     none_word: the word that writes None in a file.
+    secret: it is only taken from a variable.
     several: a list of such values may be written instead of one.
     item: the kind of a list's or a map's values.
     struct: the type of a table.
@@ -55,6 +56,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     high: float | None = None
     optional: bool = False
     none_word: str | None = None
+    secret: bool = False
     several: bool = False
     choices: tuple[str, ...] = ()
     item: Kind | None = None
@@ -122,6 +124,8 @@ def _marked(kind: Kind, marks: list[Any]) -> Kind:
             kind = msgspec.structs.replace(kind, low=mark.low, high=mark.high)
         elif isinstance(mark, NoneAs):
             kind = msgspec.structs.replace(kind, none_word=mark.word)
+        elif isinstance(mark, Secret):
+            kind = msgspec.structs.replace(kind, secret=True)
         elif isinstance(mark, OneOrMore):
             kind = msgspec.structs.replace(kind, several=True)
         elif isinstance(mark, Bytes):
@@ -132,7 +136,7 @@ def _marked(kind: Kind, marks: list[Any]) -> Kind:
 def described(kind: Kind, *, typed: bool = False) -> str:
     """Say in words what a kind takes: in a file, or (`typed`) in Python."""
     words = {
-        "text": "text in quotes",
+        "text": 'a variable like "${NAME:-}"' if kind.secret and not typed else "text in quotes",
         "number": "a whole number",
         "truth": "true or false",
         "duration": 'a duration like "30s"',

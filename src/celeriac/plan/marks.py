@@ -23,6 +23,10 @@ class Bytes(NamedTuple):
     """The whole number is bytes, written as a size like "512MiB"."""
 
 
+class Secret(NamedTuple):
+    """The text is a secret: a plan file names a variable for it, and never holds it."""
+
+
 class OneOrMore(NamedTuple):
     """A list may be written instead of one value; texts in it that come out empty are left out."""
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Size
+from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Secret, Size
 
 Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
@@ -249,6 +249,23 @@ class Sentry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     environment: str = ""
 
 
+class Flower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A Flower, started with the plan: Celery's web monitor, which shows workers and tasks and can revoke them.
+
+    address: host and port it listens at; 0.0.0.0 lets other hosts in, and then wants `auth`.
+    auth: "user:password", or several parted by commas; empty: everybody who reaches the address may do everything.
+    url_prefix: the path it is found under behind a proxy, like "flower".
+    pools: declared pools whose workers and tasks it shows; empty: all.
+    broker_api: RabbitMQ's management API, like "http://user:password@host:15672/api/", for its page of the broker.
+    """
+
+    address: str = "127.0.0.1:5555"
+    auth: Annotated[str, Secret()] = ""
+    url_prefix: str = ""
+    pools: tuple[str, ...] = ()
+    broker_api: Annotated[str, Secret()] = ""
+
+
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics and health, served by one process per host. Without this table nothing is counted or served.
 
@@ -276,6 +293,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: how dead letters are kept.
     beat: how the schedules are led.
     metrics: where metrics and health are served; None: nowhere.
+    flower: the Flower to run; None: none.
+    flowers: further ones by name, say one for each group of pools.
     logs: how processes log; None: as the app itself says.
     tracing: where spans go; None: nowhere.
     sentry: where failures are reported; None: nowhere.
@@ -301,6 +320,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     letters: Letters = Letters()
     beat: Beat = Beat()
     metrics: Metrics | None = None
+    flower: Flower | None = None
+    flowers: dict[str, Flower] = {}
     logs: Logs | None = None
     tracing: Tracing | None = None
     sentry: Sentry | None = None

@@ -14,7 +14,20 @@ from celeriac.plan.report import PlanPath
 
 #: the keys of a plan that stand in the table [celeriac] of a celeriac.toml
 HEAD = ("name", "app", "imports", "broker", "results", "state", "coordination")
-SECTIONS = ("queues", "pools", "tasks", "schedules", "letters", "beat", "metrics", "logs", "tracing", "sentry")
+SECTIONS = (
+    "queues",
+    "pools",
+    "tasks",
+    "schedules",
+    "letters",
+    "beat",
+    "metrics",
+    "logs",
+    "tracing",
+    "sentry",
+    "flower",
+    "flowers",
+)
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
 
@@ -39,7 +52,16 @@ class Layout(msgspec.Struct, frozen=True):
         outer = len(self.table) + (2 if environment else 0)
         if path and path[0] in HEAD:
             return outer + len(self.head)
-        if path and path[0] in ("letters", "beat", "metrics", "logs", "tracing", "sentry", "celeriac"):
+        if path and path[0] in (
+            "letters",
+            "beat",
+            "metrics",
+            "logs",
+            "tracing",
+            "sentry",
+            "flower",
+            "celeriac",
+        ):
             return outer + 1
         # One key alone is a section, else a key where none belongs.
         return outer + (0 if len(path) == 1 and path[0] not in SECTIONS else 2)
@@ -135,7 +157,9 @@ def _accessors(path: PlanPath) -> Iterator[str]:
             yield f'["{key}"]'
         else:
             yield f".{key}"
-        is_entry_name = key in ("queues", "pools", "tasks", "schedules", "kwargs") and not is_entry_name
+        is_entry_name = (
+            key in ("queues", "pools", "tasks", "schedules", "flowers", "kwargs") and not is_entry_name
+        )
 
 
 def _label(keys: list[str], bracket: int) -> str:

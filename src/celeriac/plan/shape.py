@@ -88,6 +88,19 @@ class Shape:
     def _text(self, kind: Kind, value: Any, path: PlanPath) -> Any:
         if kind.several and isinstance(value, list | tuple):
             return self._texts(kind, value, path)
+        if (
+            kind.secret
+            and value
+            and isinstance(value, str)
+            and not (self._typed or isinstance(value, FromEnvironment))
+        ):
+            self._report.add(
+                path,
+                "PLAN-075",
+                f"{path[-1]} is a secret, and a plan file is no place for one.",
+                fix='write a variable, like "${NAME:-}", and set it where the process starts',
+            )
+            return _BAD
         # A NUL or a line break ends a C string, a log line or a header somewhere down the road.
         if isinstance(value, str) and value.isprintable():
             return str(value)
@@ -227,7 +240,13 @@ class Shape:
 def _owner(path: PlanPath) -> str:
     if not path:
         return "a plan"
-    singular = {"queues": "queue", "pools": "pool", "tasks": "task", "schedules": "schedule"}
+    singular = {
+        "queues": "queue",
+        "pools": "pool",
+        "tasks": "task",
+        "schedules": "schedule",
+        "flowers": "flower",
+    }
     if len(path) > 1 and path[0] in singular:
         owner = f'{singular[str(path[0])]} "{clipped(str(path[1]))}"'
         return owner if len(path) == 2 else f"{path[-1]} of {owner}"

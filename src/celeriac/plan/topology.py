@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from celeriac.plan.flowers import FLOWER, flowers_of
 from celeriac.plan.model import Plan
 
-ProcessKind = Literal["worker", "recorder", "beat", "metrics"]
+ProcessKind = Literal["worker", "recorder", "beat", "metrics", "flower"]
 
 #: what a process other than a worker needs to finish the step it is in
 _SERVICE_GRACE = timedelta(seconds=10)
@@ -36,7 +37,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def topology(plan: Plan) -> tuple[Process, ...]:
-    """List the processes of a plan: workers in the plan's order, a recorder, beat and metrics if it has them."""
+    """List the processes of a plan: workers in its order, a recorder, and beat, metrics and Flowers if it has them."""
     return tuple(_processes(plan))
 
 
@@ -62,3 +63,7 @@ def _processes(plan: Plan) -> Iterator[Process]:
         yield Process(name=name, kind="beat", argv=("celeriac", "beat", *plan_option), env=env)
     if plan.metrics is not None:
         yield Process(name="metrics", kind="metrics", argv=("celeriac", "metrics", *plan_option), env=env)
+    for name in flowers_of(plan):
+        which = name.removeprefix(FLOWER).removeprefix("-")
+        named = (which,) if which else ()
+        yield Process(name=name, kind="flower", argv=("celeriac", "flower", *named, *plan_option), env=env)

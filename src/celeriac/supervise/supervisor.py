@@ -20,7 +20,7 @@ from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
 
 #: what sends stops first, what records the last letters after the workers, what watches last
-DRAIN_ORDER = ("beat", "worker", "recorder", "metrics")
+DRAIN_ORDER = ("beat", "worker", "recorder", "metrics", "flower")
 
 FINISHED, FORCED = 0, 1
 

@@ -131,7 +131,7 @@ def test_known_keys_of_later_are_not_accepted_today(tmp_path):
     """An option that does nothing is worse than none."""
     (tmp_path / "celeriac.toml").write_text(
         '[queues.a]\n[pools.p]\nqueues = ["a"]\nresources = {}\n[tasks.t]\nrate = "1/s"\nunique = {}\n'
-        '[schedules.s]\ntask = "t"\nevery = "1s"\n[flower]\n[records]\n'
+        '[schedules.s]\ntask = "t"\nevery = "1s"\n[console]\n[records]\n'
     )
     with pytest.raises(PlanError) as raised:
         read_plan(tmp_path, environ={})

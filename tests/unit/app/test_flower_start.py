@@ -1,0 +1,41 @@
+"""How Flower is started, without starting it."""
+
+import pytest
+
+import celeriac
+from celeriac.app import flower as room
+from celeriac.app.flower import Group, flower_arguments, run_flower
+from celeriac.errors import AppError
+from celeriac.plan import Flower, Plan, Pool, Queue
+
+PLAN = Plan(
+    broker="memory://",
+    queues={"default": Queue(), "heavy": Queue()},
+    pools={"web": Pool(queues=("default",)), "batch": Pool(queues=("heavy",))},
+)
+
+
+def test_secrets_are_no_arguments():
+    flower = Flower(
+        address="127.0.0.1:5001", auth="ada:secret", url_prefix="/ops/flower/", broker_api="http://u:p@h"
+    )
+    assert flower_arguments(flower) == ["--address=127.0.0.1", "--port=5001", "--url_prefix=ops/flower"]
+
+
+def test_a_group_is_its_workers_and_what_is_sent_to_their_queues():
+    group = Group(PLAN, ("batch",))
+    assert [group.has(name) for name in ("batch-1@host", "web-1@host", "batch2-1@host")] == [
+        True,
+        False,
+        False,
+    ]
+    assert group.is_told({"type": "task-failed", "hostname": "batch-2@host"})
+    assert not group.is_told({"type": "task-failed", "hostname": "web-1@host"})
+    assert group.is_told({"type": "task-sent", "hostname": "gen1@sender", "queue": "heavy"})
+    assert not group.is_told({"type": "task-sent", "hostname": "gen1@sender", "queue": "default"})
+
+
+def test_without_flower_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(room.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(AppError, match=r"celeriac\[flower\]"):
+        run_flower(celeriac.create_app(PLAN), PLAN, Flower(), lambda: None)
