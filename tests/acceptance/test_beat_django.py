@@ -93,6 +93,8 @@ def site(project: Callable[..., Project]) -> Iterator[tuple[Admin, Running]]:
     admin.do("from django.core.management import call_command\ncall_command('migrate', verbosity=0)")
     admin.do(
         "PeriodicTask.objects.create(name='in-the-admin', task='site.note', interval=seconds(1), args='[7]')\n"
+        "PeriodicTask.objects.create(name='broken', task='site.note', interval=seconds(1))\n"
+        "PeriodicTask.objects.filter(name='broken').update(headers='no JSON')\n"
         "PeriodicTask.objects.create(name='off', task='site.note', interval=seconds(1), enabled=False)\n"
         "PeriodicTask.objects.create(name='once', task='site.note', one_off=True, clocked=ClockedSchedule.objects"
         ".create(clocked_time=timezone.now() + timedelta(seconds=1)))"
@@ -106,6 +108,7 @@ def test_the_admin_stays_the_editor(site: tuple[Admin, Running]) -> None:
     admin, beat = site
     beat.wait_for_log("schedule in-the-admin sent site.note")
     beat.wait_for_log("schedule once sent")
+    beat.wait_for_log("schedule broken is not sent: JSONDecodeError")
     assert "sets beat_scheduler" not in beat.log, "its own scheduler reads the same tables"
 
     def written_back() -> bool:

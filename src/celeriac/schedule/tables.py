@@ -91,28 +91,30 @@ class Tables:
         self._edited_at = edited_at
 
     def _read(self, row: Any) -> Declared:
-        # Off, or another schedule, until it was last edited; `last_run_at` alone would bring back what was due then.
-        edited_at: datetime = row.date_changed
-        since = max(_moment(each) for each in (edited_at, row.last_run_at) if each is not None)
-        # Takes the row's arguments and options apart, and disables a row that cannot be read.
-        entry = self._entry(row, app=self._app)
-        slots, fault = None, None
         try:
+            # Takes the row's arguments and options apart; a row whose arguments cannot be read is disabled by it.
+            entry = self._entry(row, app=self._app)
+            slots = slots_of_celery(entry.schedule)
             bounds = (row.start_time, row.expires)
-            slots = BoundedSlots(slots_of_celery(entry.schedule), *map(_moment_or_none, bounds))
-        except CeleriacError as error:
-            fault = str(error)
-        return Declared(
-            name=row.name,
-            task=row.task,
-            slots=slots,
-            source="django",
-            args=entry.args,
-            kwargs=entry.kwargs,
-            options=entry.options,
-            since=since,
-            fault=fault,
-        )
+            return Declared(
+                name=row.name,
+                task=row.task,
+                slots=BoundedSlots(slots, *map(_moment_or_none, bounds)),
+                source="django",
+                args=entry.args,
+                kwargs=entry.kwargs,
+                options=entry.options,
+                since=_since(row),
+            )
+        except Exception as error:
+            # Whatever is written into one row must not stop the others.
+            fault = str(error) if isinstance(error, CeleriacError) else f"{type(error).__name__}: {error}"
+            return Declared(name=row.name, task=row.task, slots=None, source="django", fault=fault)
+
+
+def _since(row: Any) -> float:
+    """Off, or another schedule, until it was last edited; `last_run_at` alone would bring back what was due then."""
+    return max(_moment(each) for each in (row.date_changed, row.last_run_at) if each is not None)
 
 
 def _moment_or_none(value: datetime | None) -> float | None:
