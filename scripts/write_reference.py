@@ -13,6 +13,7 @@ PAGES = {
     "docs/reference/errors.md": ("scripts/error_codes.py",),
     "docs/reference/cli.md": ("scripts/cli_reference.py",),
     "docs/reference/plan.md": ("-m", "celeriac.plan.reference"),
+    "docs/reference/metrics.md, docs/reference/events.md": ("-m", "celeriac.observe.reference"),
     "docs/reference/settings.md": ("-m", "celeriac.app.reference"),
 }
 

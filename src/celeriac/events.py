@@ -139,6 +139,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "up.stopped": (logging.INFO, "stopped {how}"),
     "up.reloading": (logging.INFO, "{edited} edited, starting again"),
     "task.ended": (logging.DEBUG, "{task}[{task_id}] ended as {state} after {run_s:.3f}s"),
+    "metrics.serving": (logging.INFO, "serving /metrics and /health at port {port}"),
     "metrics.unread": (logging.WARNING, "metrics of the {source} are left out, it does not answer: {error}"),
     "metrics.uncounted": (logging.WARNING, "nothing is counted here, {folder} cannot be written: {error}"),
     "pulse.unwritten": (logging.WARNING, "the heartbeat file {path} cannot be written: {error}"),

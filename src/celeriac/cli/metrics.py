@@ -10,7 +10,7 @@ import click
 from celeriac.cli.context import Project, pass_project
 
 if TYPE_CHECKING:
-    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource
+    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LastSent
     from celeriac.plan import Plan
 
 
@@ -27,11 +27,12 @@ def command(project: Project, address: str | None) -> None:
     /metrics for Prometheus, /health/live, /health/ready, /health/celery. One per host is enough; it sums what every
     process of the project on this host has counted. SIGTERM and Ctrl-C end it.
     """
-    import logging
     import os
     import signal
     import threading
 
+    from celeriac.events import emit
+    from celeriac.observe.logs import set_up_logs
     from celeriac.observe.metrics.exposition import Exposition
     from celeriac.observe.metrics.readings import Sources
     from celeriac.observe.metrics.server import Pages, Server
@@ -40,27 +41,28 @@ def command(project: Project, address: str | None) -> None:
     from celeriac.plan.model import Metrics
     from celeriac.supervise.lifeline import say_ready
 
-    logging.basicConfig(
-        level=(os.environ.get("CELERY_LOGLEVEL") or "INFO").upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-    )
     plan = project.plan
-    sources = Sources(plan, broker=broker_source(project), letters=lambda: letters(plan))
+    set_up_logs(plan, (os.environ.get("CELERY_LOGLEVEL") or "").upper() or None)
+    sources = Sources(
+        plan,
+        broker=broker_source(project, plan),
+        letters=lambda: letters(plan),
+        schedules=(lambda: last_sent(project)) if plan.schedules else None,
+    )
     exposition = Exposition(Shelf(books_folder(plan)).read, sources.read)
     server = Server(address or (plan.metrics or Metrics()).address, Pages(exposition.registry(), sources))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     server.start()
-    click.echo(f"serving /metrics and /health at port {server.port}")
+    emit("observe", "metrics.serving", port=server.port)
     say_ready()
     stopping.wait()
     server.stop()
 
 
-def broker_source(project: Project) -> BrokerSource:
+def broker_source(project: Project, plan: Plan) -> BrokerSource:
     """Give what looks at the plan's broker: the embedded one by its view, others through kombu."""
-    plan = project.plan
     if plan.broker.startswith("sqlite:"):
         return lambda: view(plan)
     from celeriac.observe.metrics.kombu_broker import KombuBroker
@@ -90,6 +92,19 @@ def view(plan: Plan) -> BrokerReading:
             )
         )
     return BrokerReading(queues=queues)
+
+
+def last_sent(project: Project) -> dict[str, LastSent]:
+    """Read from the ledger when each schedule was last sent."""
+    from celeriac.control.schedules import opened
+    from celeriac.observe.metrics.sources import LastSent
+
+    with opened(project.app(with_tasks=True)) as schedules:
+        return {
+            it.name: LastSent(it.last_slot, it.sent_at)
+            for it in schedules.reports()
+            if it.last_slot is not None and it.sent_at is not None
+        }
 
 
 def letters(plan: Plan) -> dict[str, int]:

@@ -7,7 +7,7 @@ two over HTTP. Nothing here can fail a task: what cannot be written is said once
 
 from __future__ import annotations
 
-from celeriac.observe.health import Health, health_of
+from celeriac.observe.health import Health, WorkerHealth, health_of, workers_in
 from celeriac.observe.install import observe
 
-__all__ = ["Health", "health_of", "observe"]
+__all__ = ["Health", "WorkerHealth", "health_of", "observe", "workers_in"]

@@ -55,7 +55,6 @@ def heard(as_before: None) -> Iterator[Callable[..., logging.LogRecord]]:
     logger.removeHandler(handler)
 
 
-
 def test_credentials_are_hidden_wherever_in_a_message_they_come_from(
     heard: Callable[..., logging.LogRecord],
 ) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as Overdue
@@ -24,16 +26,23 @@ class Deadlined(Generic[Reading]):
         self._source = source
         self._within_s = within_s
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"read {name}")
+        self._lock = threading.Lock()
         self._asked: Future[Reading] | None = None
+        self._asked_at = 0.0
         self._is_silent = False
 
     def __call__(self) -> Reading | None:
-        """Give the answer, or None if there was none in time; a late one is not waited for twice."""
-        if self._asked is not None and not self._asked.done():
-            return None
-        self._asked = self._thread.submit(self._source)
+        """Give the answer, or None if there was none in time.
+
+        Who asks while a question is under way shares its answer, and its deadline: a source that hangs keeps nobody
+        waiting twice.
+        """
+        with self._lock:
+            if self._asked is None or self._asked.done():
+                self._asked, self._asked_at = self._thread.submit(self._source), time.monotonic()
+            asked, deadline = self._asked, self._asked_at + self._within_s
         try:
-            answer = self._asked.result(self._within_s)
+            answer = asked.result(max(deadline - time.monotonic(), 0.0))
         except Overdue:
             self._say(f"no answer within {self._within_s:g}s")
             return None

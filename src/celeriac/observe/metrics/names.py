@@ -99,6 +99,12 @@ SCHEDULE_LAG = Family(
     ("schedule",),
     "How far the last fire of a schedule was behind its slot.",
 )
+SCHEDULE_SENT = Family(
+    "celeriac_schedule_last_sent_timestamp_seconds",
+    "gauge",
+    ("schedule",),
+    "When a schedule was last sent; epoch seconds.",
+)
 BOOKS = Family("celeriac_metrics_books", "gauge", (), "Files of counts that are open or not yet folded.")
 BUILD = Family("celeriac_build_info", "gauge", ("version",), "Always 1; the version that serves this.")
 
@@ -118,6 +124,7 @@ READ = (
     WORKER_BUSY,
     LETTERS,
     SCHEDULE_LAG,
+    SCHEDULE_SENT,
     BOOKS,
     BUILD,
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version
 
 from celeriac.observe.health import WorkerHealth, workers_in
 from celeriac.observe.metrics import names
 from celeriac.observe.metrics.deadline import Deadlined
 from celeriac.observe.metrics.exposition import Readings, Rows
-from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LettersSource
+from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LettersSource, SchedulesSource
 from celeriac.observe.places import books_folder, pulses_folder
 from celeriac.observe.samples import Shelf
 from celeriac.plan import Plan
@@ -18,7 +17,7 @@ from celeriac.plan import Plan
 class Sources:
     """Everything that is read when this host is scraped.
 
-    broker: looks at the queues; letters: counts letters; lags: schedule → seconds, None without schedules.
+    broker: looks at the queues; letters: counts letters; schedules: reads their ledger, None where there are none.
     Each may fail or hang without keeping the others back.
     """
 
@@ -28,14 +27,14 @@ class Sources:
         *,
         broker: BrokerSource,
         letters: LettersSource,
-        lags: Callable[[], dict[str, float]] | None = None,
+        schedules: SchedulesSource | None = None,
     ) -> None:
         self.plan = plan
         self._pulses = pulses_folder(plan)
         self._books = Shelf(books_folder(plan))
         self._broker = Deadlined("broker", broker)
         self._letters = Deadlined("letters", letters)
-        self._lags = Deadlined("schedules", lags) if lags is not None else None
+        self._schedules = Deadlined("schedules", schedules) if schedules is not None else None
 
     def workers(self) -> list[WorkerHealth]:
         """Look at the workers of this host."""
@@ -50,8 +49,11 @@ class Sources:
         readings = self._queues(self.broker())
         readings.update(_workers(self.workers()))
         readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
-        lags = self._lags() if self._lags else None
-        readings[names.SCHEDULE_LAG] = {(schedule,): (lag_s,) for schedule, lag_s in (lags or {}).items()}
+        sent = (self._schedules() if self._schedules else None) or {}
+        readings[names.SCHEDULE_LAG] = {
+            (name,): (max(it.sent_at - it.slot, 0.0),) for name, it in sent.items()
+        }
+        readings[names.SCHEDULE_SENT] = {(name,): (it.sent_at,) for name, it in sent.items()}
         readings[names.BOOKS] = {(): (float(self._books.books()),)}
         readings[names.BUILD] = {(version("celeriac"),): (1.0,)}
         return readings

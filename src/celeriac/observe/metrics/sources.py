@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -40,6 +40,24 @@ class BrokerSource(Protocol):
         """Look at the queues now.
 
         Raises: anything, if the broker does not answer.
+        """
+        ...
+
+
+class LastSent(NamedTuple):
+    """When a schedule was last sent, and for which of its slots; epoch seconds."""
+
+    slot: float
+    sent_at: float
+
+
+class SchedulesSource(Protocol):
+    """Reads the ledger of the schedules."""
+
+    def __call__(self) -> dict[str, LastSent]:
+        """Give schedule → its last sending; those never sent are left out.
+
+        Raises: CoordinationError.
         """
         ...
 

@@ -13,6 +13,7 @@ import os
 import struct
 import threading
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,6 +64,7 @@ class Book:
             raise
         self._descriptor = descriptor
         self._used = _HEADER.size
+        self._values = memoryview(self._map).cast("d")
         self._places: dict[Key, int | None] = {}
         self._lock = threading.Lock()
         _OWN[self.path] = self
@@ -77,20 +79,18 @@ class Book:
         with self._lock:
             place = self._place(key, 1)
             if place is not None:
-                (before,) = struct.unpack_from("=d", self._map, place)
-                struct.pack_into("=d", self._map, place, before + amount)
+                self._values[place] += amount
 
     def observe(self, key: Key, value: float, bounds: Sequence[float]) -> None:
         """Count `value` in the histogram of `key`: a count per bucket (the last has no bound), then the sum."""
-        bucket = next((at for at, bound in enumerate(bounds) if value <= bound), len(bounds))
         with self._lock:
             place = self._place(key, len(bounds) + 2)
             if place is not None:
-                for at, amount in ((bucket, 1.0), (len(bounds) + 1, value)):
-                    (before,) = struct.unpack_from("=d", self._map, place + 8 * at)
-                    struct.pack_into("=d", self._map, place + 8 * at, before + amount)
+                self._values[place + bisect_left(bounds, value)] += 1.0
+                self._values[place + len(bounds) + 1] += value
 
     def _place(self, key: Key, values: int) -> int | None:
+        """Give the index of the first value of `key`, counting the file in values; None if there is no room."""
         if key not in self._places:
             self._places[key] = self._append(key, values)
         return self._places[key]
@@ -102,17 +102,20 @@ class Book:
             size = max(len(self._map) * 2, end)
             if size > _LARGEST_BYTES:
                 return None
+            self._values.release()
             os.ftruncate(self._descriptor, size)
             self._map.resize(size)
+            self._values = memoryview(self._map).cast("d")
         self._map[self._used : end] = entry
         struct.pack_into("=Q", self._map, _USED_AT, end)
         self._used = end
-        return end - 8 * values
+        return end // 8 - values
 
     def close(self) -> None:
         """Give up the book; what is counted stays and will be folded."""
         with self._lock:
             _OWN.pop(self.path, None)
+            self._values.release()
             self._map.close()
             os.close(self._descriptor)
             self._places.clear()
