@@ -17,6 +17,7 @@ from celeriac.plan.rules import (
     flowers,
     limits,
     names,
+    observing,
     redelivery,
     retries,
     routes,
@@ -59,6 +60,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     retries.judge(plan, report)
     breakers.judge(plan, report)
     flowers.judge(plan, report)
+    observing.judge(plan, report)
     redelivery.judge(plan, report)
     schedules.judge(plan, report, task_names)
 
