@@ -99,7 +99,10 @@ def left(project: Project) -> int:
     "kills", [30, pytest.param(500, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
 )
 def test_nothing_accepted_is_lost_when_senders_and_workers_are_killed(
-    kills: int, project: Callable[..., Project], eventually: Callable[..., Any]
+    kills: int,
+    project: Callable[..., Project],
+    eventually: Callable[..., Any],
+    record_property: Callable[[str, object], None],
 ) -> None:
     shop = project(tasks=TASKS)
     draw = random.Random(kills)
@@ -132,7 +135,9 @@ def test_nothing_accepted_is_lost_when_senders_and_workers_are_killed(
         "an innocent became a letter"
     )
     twice = sum(count - 1 for count in ended.values())
-    print(f"{kills} kills: {len(accepted)} accepted, {len(ended)} run, {twice} run again, 0 lost")
+    figures = {"kills": kills, "accepted": len(accepted), "run": len(ended), "run_again": twice, "lost": 0}
+    for name, figure in figures.items():
+        record_property(name, figure)
     # Each kill may repeat what was running, and what had ended within the last unwritten moment.
     assert twice <= 60 * kills
 
