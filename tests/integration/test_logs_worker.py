@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from servers.project import Project
+from servers.redis_server import free_port
 
 PLAN = """\
 [celeriac]
@@ -112,3 +113,23 @@ def test_credentials_are_hidden_also_where_the_plan_says_nothing_of_logs(
     assert worker.stop() == 0
     assert "lost redis://:***@cache:6379/0" in worker.log
     assert "s3cret" not in worker.log
+
+
+def test_recorder_beat_and_metrics_log_as_the_plan_says_too(project: Callable[..., Project]) -> None:
+    plan = PLAN.replace(
+        "[logs.files", '[schedules.often]\ntask = "shop.lose"\nevery = "1s"\n\n[logs.files', 1
+    )
+    shop = project(plan=plan.format(executor="threads", concurrency=1), tasks=TASKS)
+    worker = shop.start_celeriac("worker", "web")
+    worker.wait_for_log("ready.")
+    recorder = shop.start_celeriac("recorder")
+    shop.celeriac("send", "shop.lose")
+    recorder.wait_for_log('"event":"letter.recorded"')
+    beat = shop.start_celeriac("beat")
+    beat.wait_for_log('{"time":')
+    metrics = shop.start_celeriac("metrics", "--address", f"127.0.0.1:{free_port()}")
+    metrics.wait_for_log('"event":"metrics.serving"')
+    for running in (beat, metrics, recorder, worker):
+        assert running.stop() == 0
+        for line in running.log.splitlines():
+            assert not line or line.startswith("worker: ") or json.loads(line)

@@ -27,7 +27,7 @@ def command(project: Project) -> None:
     from celeriac.schedule.scheduler import scheduler_class
     from celeriac.supervise.lifeline import say_ready
 
-    project.hold_broker()
+    logs = project.hold_broker().logs
     app = project.app()
     shorten_logs(app)
 
@@ -47,6 +47,6 @@ def command(project: Project) -> None:
         app=app,
         scheduler=scheduler_class(app),
         schedule=os.environ.get("CELERY_BEAT_SCHEDULE"),
-        loglevel=os.environ.get("CELERY_LOGLEVEL") or "INFO",
+        loglevel=os.environ.get("CELERY_LOGLEVEL") or (logs.level if logs else "INFO"),
         quiet=True,
     ).run()

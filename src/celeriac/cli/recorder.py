@@ -15,18 +15,15 @@ def command(project: Project) -> None:
     One per project is enough; more share the work. Letters wait safely in their queue while none runs. SIGTERM
     and Ctrl-C end it after the batch in hand; CELERY_LOGLEVEL sets how much it says.
     """
-    import logging
     import os
     from contextlib import closing
 
     from celeriac.deadletters import Recorder
+    from celeriac.observe.logs import set_up_logs
     from celeriac.records import Records
     from celeriac.supervise.lifeline import say_ready
 
-    logging.basicConfig(
-        level=(os.environ.get("CELERY_LOGLEVEL") or "INFO").upper(),
-        format="%(asctime)s %(levelname)-7s %(message)s",
-    )
+    set_up_logs(project.declared, (os.environ.get("CELERY_LOGLEVEL") or "").upper() or None)
     letters = project.hold_broker().letters
     with closing(Records(project.plan.state, project.plan.folder)) as records:
         Recorder(project.app(), records, queue=letters.queue, keep=letters.keep).run(on_ready=say_ready)
