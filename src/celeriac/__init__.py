@@ -8,22 +8,27 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import TRANSPORT_ALIASES
 
 if TYPE_CHECKING:
-    from celeriac.app import adopt, breaker, create_app
+    from celeriac.app import add_hooks, adopt, breaker, create_app
     from celeriac.plan import Breaker, Letters, Plan, Policy, Pool, Queue, Retry, Schedule, read_plan
-    from celeriac.tasks import Task
+    from celeriac.tasks import HeavyTask, Hooks, LightTask, ReportingTask, Task
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Breaker",
+    "HeavyTask",
+    "Hooks",
     "Letters",
+    "LightTask",
     "Plan",
     "Policy",
     "Pool",
     "Queue",
+    "ReportingTask",
     "Retry",
     "Schedule",
     "Task",
+    "add_hooks",
     "adopt",
     "breaker",
     "create_app",
@@ -34,7 +39,10 @@ __all__ = [
 # here; the transport itself is imported by the first connection that uses it.
 TRANSPORT_ALIASES.setdefault("sqlite", "celeriac.transports.sqlite.transport:Transport")
 
-_ROOMS = {"Task": "celeriac.tasks", "adopt": "celeriac.app", "breaker": "celeriac.app", "create_app": "celeriac.app"}
+_ROOMS = {
+    **dict.fromkeys(("HeavyTask", "Hooks", "LightTask", "ReportingTask", "Task"), "celeriac.tasks"),
+    **dict.fromkeys(("add_hooks", "adopt", "breaker", "create_app"), "celeriac.app"),
+}
 
 
 def __getattr__(name: str) -> Any:

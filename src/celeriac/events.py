@@ -112,6 +112,14 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "cannot read the schedules of Django now, going on with those read last: {error}",
     ),
+    "task.succeeded": (logging.INFO, "task {task}[{task_id}] succeeded in attempt {attempt}"),
+    "task.retried": (
+        logging.WARNING,
+        "task {task}[{task_id}] asks to be tried again after attempt {attempt}: {error}",
+    ),
+    "task.failed": (logging.ERROR, "task {task}[{task_id}] failed for good in attempt {attempt}: {error}"),
+    "hook.failed": (logging.ERROR, "the hook {hook} failed, which changes nothing for its task: {error}"),
+    "letter.untold": (logging.ERROR, "{handler} was not sent for letter {letter}, and will not be: {error}"),
     "task.held": (logging.INFO, "task {task}[{task_id}] waits at the broker for {wait_s:.1f}s: {why}"),
     "breaker.opened": (
         logging.ERROR,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from celeriac.app.breaking import breaker
 from celeriac.app.factory import adopt, create_app
+from celeriac.app.hooking import add_hooks
 from celeriac.app.loading import load_app
 
-__all__ = ["adopt", "breaker", "create_app", "load_app"]
+__all__ = ["add_hooks", "adopt", "breaker", "create_app", "load_app"]

@@ -18,6 +18,7 @@ def command(project: Project) -> None:
     import os
     from contextlib import closing
 
+    from celeriac.app.hooking import tell_of_letters
     from celeriac.deadletters import Recorder
     from celeriac.observe.logs import set_up_logs
     from celeriac.records import Records
@@ -26,4 +27,6 @@ def command(project: Project) -> None:
     set_up_logs(project.declared, (os.environ.get("CELERY_LOGLEVEL") or "").upper() or None)
     letters = project.hold_broker().letters
     with closing(Records(project.plan.state, project.plan.folder)) as records:
-        Recorder(project.app(), records, queue=letters.queue, keep=letters.keep).run(on_ready=say_ready)
+        app = project.app()
+        recorder = Recorder(app, records, queue=letters.queue, keep=letters.keep, on_new=tell_of_letters(app))
+        recorder.run(on_ready=say_ready)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from kombu.exceptions import OperationalError
 
+from celeriac.app.hooking import tell_of_letters
 from celeriac.clock import SYSTEM, Clock
 from celeriac.deadletters import (
     Call,
@@ -105,7 +106,13 @@ class Letters:
 
         Raises: BrokerError if the broker cannot be reached.
         """
-        recorder = Recorder(self._app, self._records, queue=self._plan.letters.queue, clock=self._clock)
+        recorder = Recorder(
+            self._app,
+            self._records,
+            queue=self._plan.letters.queue,
+            clock=self._clock,
+            on_new=tell_of_letters(self._app),
+        )
         try:
             return recorder.catch_up(timeout_s)
         except (OperationalError, OSError) as error:

@@ -48,13 +48,19 @@ class Recorder:
         queue: str = "celeriac.dead",
         keep: timedelta | None = None,
         clock: Clock = SYSTEM,
+        on_new: Callable[[Letter], None] | None = None,
     ) -> None:
-        """queue: the letters queue; keep: how long a replayed or discarded letter is kept, None: forever."""
+        """queue: the letters queue; keep: how long a replayed or discarded letter is kept, None: forever.
+
+        on_new: called once each new letter is committed, and never again for it, also if this process dies before; must
+            not raise.
+        """
         self._app = app
         self._records = records
         self._queue = letters_queue(app, queue)
         self._keep = keep
         self._clock = clock
+        self._on_new = on_new
         self._stopping = threading.Event()
         self._pruned_at: float | None = None
 
@@ -171,19 +177,31 @@ class Recorder:
         return count
 
     def _insert(self, letters: list[Letter]) -> None:
+        if self._on_new is None:
+            self._insert_all(letters)
+            return
+        # One by one, for then the records say of each whether it is new.
+        for letter in letters:
+            if self._insert_all([letter]):
+                self._on_new(letter)
+
+    def _insert_all(self, letters: list[Letter]) -> int:
+        """Commit these letters, and give how many were new."""
         try:
-            self._records.insert_letters(letters)
+            return self._records.insert_letters(letters)
         except RecordsUnavailable:
             raise
         except RecordsError:
             # The database refuses one of them; the others must not wait for it, and its message must not be lost.
-            for letter in letters:
-                try:
-                    self._records.insert_letters([letter])
-                except RecordsUnavailable:
-                    raise
-                except RecordsError:
-                    self._records.insert_letters([_bare(letter)])
+            return sum(map(self._insert_one, letters))
+
+    def _insert_one(self, letter: Letter) -> int:
+        try:
+            return self._records.insert_letters([letter])
+        except RecordsUnavailable:
+            raise
+        except RecordsError:
+            return self._records.insert_letters([_bare(letter)])
 
     def _prune(self) -> None:
         now = self._clock.steady()

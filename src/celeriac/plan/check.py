@@ -15,6 +15,7 @@ from celeriac.plan.rules import (
     addresses,
     breakers,
     flowers,
+    letters,
     limits,
     names,
     observing,
@@ -60,6 +61,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     retries.judge(plan, report)
     breakers.judge(plan, report)
     flowers.judge(plan, report)
+    letters.judge(plan, report, task_names)
     observing.judge(plan, report)
     redelivery.judge(plan, report)
     schedules.judge(plan, report, task_names)

@@ -189,11 +189,13 @@ class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     queue: where they wait for the recorder; never a work queue.
     after: deliveries that ended with the worker's death before a task is set aside as poison.
     keep: how long a settled (replayed or discarded) letter stays in the records; None: it is never deleted.
+    handler: task that is sent with `task_id` and `reason` for each new letter, at most once; None: none is.
     """
 
     queue: str = "celeriac.dead"
     after: Annotated[int, Range(1, 1000)] = 3
     keep: Annotated[Duration | None, NoneAs("forever")] = None
+    handler: str | None = None
 
 
 class LogFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

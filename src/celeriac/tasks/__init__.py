@@ -7,7 +7,9 @@ after one of these is safe; if a letter cannot be written, the message goes back
 
 from __future__ import annotations
 
+from celeriac.tasks.bases import HeavyTask, LightTask, ReportingTask
+from celeriac.tasks.hooks import Hooks
 from celeriac.tasks.runtime import DeadLetterSink, Runtime
 from celeriac.tasks.task import Task
 
-__all__ = ["DeadLetterSink", "Runtime", "Task"]
+__all__ = ["DeadLetterSink", "HeavyTask", "Hooks", "LightTask", "ReportingTask", "Runtime", "Task"]

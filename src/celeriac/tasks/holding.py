@@ -11,7 +11,15 @@ from celery.exceptions import Ignore, Reject
 from celeriac import wire
 from celeriac.errors import AppError, NotNow
 from celeriac.events import emit
+from celeriac.tasks.hooks import run_of
 from celeriac.tasks.runtime import runtime_of
+
+
+def ask_hooks(task: Any) -> None:
+    """Let the app's hooks refuse a run. Raises: what the first that refuses raises."""
+    hooks = getattr(getattr(task.app, "celeriac", None), "hooks", None)
+    if hooks and not task.request.called_directly:
+        hooks.admit(run_of(task, task.request))
 
 
 def passage(task: Any) -> AbstractContextManager[None]:

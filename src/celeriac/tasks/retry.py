@@ -15,9 +15,10 @@ from kombu.utils.imports import symbol_by_name
 from celeriac.errors import AppError, NotNow
 from celeriac.events import emit
 from celeriac.plan import Retry
-from celeriac.tasks.holding import hold, passage
+from celeriac.tasks.holding import ask_hooks, hold, passage
 
 _GUARDED = "celeriac_guarded"
+_ANNOUNCED = "celeriac_announced"
 #: doublings after which every cap is reached; more would only overflow
 _DOUBLINGS = 60
 
@@ -83,6 +84,7 @@ def guard(task: Any) -> None:
     @wraps(inner)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
+            ask_hooks(task)
             with passage(task):
                 return inner(*args, **kwargs)
         except TaskPredicate:
@@ -105,6 +107,11 @@ def guard(task: Any) -> None:
     task.run = run
 
 
+def is_announced(retry: Any) -> bool:
+    """Say whether a policy has raised this Retry, and has said so."""
+    return getattr(retry, _ANNOUNCED, False)
+
+
 def _in_worker(task: Any) -> bool:
     request = task.request
     return not (request.called_directly or request.is_eager)
@@ -122,6 +129,7 @@ def _retry(task: Any, error: Exception) -> None:
     # No security hangs on the draw.
     delay = next_delay(attempt, policy, random())  # noqa: S311
     retry = task.retry(exc=error, countdown=delay.total_seconds(), throw=False)
+    setattr(retry, _ANNOUNCED, True)
     emit(
         "tasks",
         "task.retrying",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celeriac.errors import AppError
 from celeriac.plan import Plan, Policy
+from celeriac.tasks.hooks import HookList
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -56,11 +57,12 @@ class Gate(Protocol):
 
 @dataclass(frozen=True)
 class Runtime:
-    """The plan, the sink and the gate of an app; hangs on it as `app.celeriac`."""
+    """The plan, the sink, the gate and the hooks of an app; hangs on it as `app.celeriac`."""
 
     plan: Plan
     sink: DeadLetterSink
     gate: Gate | None = None
+    hooks: HookList = field(default_factory=HookList)
 
 
 def settle(app: Any, runtime: Runtime) -> None:

@@ -93,7 +93,7 @@ def test_breakers_can_be_within_each_other(app):
 
 
 def test_an_eager_task_has_no_broker_to_wait_at_and_raises(app):
-    @app.task(name="shop.ruled")
+    @app.task(shared=False, name="shop.ruled")
     def ruled():
         raise KeyError("down")
 
