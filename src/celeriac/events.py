@@ -53,6 +53,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "the recorder cannot work right now, trying on in {pause_s:.1f}s: {error}",
     ),
+    "runs.dropped": (logging.WARNING, "the recorder dropped {count} of what it was told of runs: {reason}"),
     "app.early_tasks": (
         logging.WARNING,
         "bound before the app was adopted, and acked before they run, so that a dying worker loses them: {tasks}",

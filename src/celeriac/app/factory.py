@@ -21,6 +21,7 @@ from celeriac.errors import AppError
 from celeriac.events import emit
 from celeriac.flow import Flow
 from celeriac.observe import observe
+from celeriac.observe.task_events import send_task_events
 from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
@@ -100,6 +101,8 @@ def _equip(app: Celery, plan: Plan) -> Celery:
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()
     observe(app, plan)
+    if plan.records is not None:
+        send_task_events(app)
 
     # Celery reads the team's own configuration at first use, perhaps long after this; what it says is known only then.
     def complete(**_: Any) -> None:

@@ -43,6 +43,7 @@ _FROM_THE_PLAN = """
 | `broker_transport_options` | on the embedded broker: the letters queue, `letters.after`, the bounds of queues |
 | `worker_soft_shutdown_timeout` | the shortest `grace` of the pools, 60 s without pools; none after a warm shutdown |
 | `worker_consumer` | the consumer that sets bad messages aside as letters |
+| `worker_send_task_events` | `True` if the plan has `[records]`: the history of runs lives on them |
 
 The base class of tasks is `celeriac.Task`; a task with a base class of its own is given the same request, strategy
 and policy when the app is finalized.

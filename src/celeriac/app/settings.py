@@ -108,6 +108,9 @@ def settings_for(plan: Plan) -> dict[str, Any]:
     settings: dict[str, Any] = {setting.name: setting.value for setting in SETTINGS}
     settings["task_default_queue"] = plan.default_queue
     settings[SOFT_SHUTDOWN] = _shortest_grace_s(plan)
+    if plan.records is not None:
+        # The recorder of runs lives on them; they are sent in batches, see observe.task_events.
+        settings["worker_send_task_events"] = True
     if plan.queues:
         # A queue nobody declared is a queue nobody reads: refuse to send there.
         settings["task_create_missing_queues"] = False

@@ -22,6 +22,7 @@ LogFormat = Literal["human", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 CatchUp = Literal["none", "last", "all"]
 Overlap = Literal["skip", "queue", "allow"]
+Arguments = Literal["none", "redacted", "full"]
 SunEvent = Literal[
     "dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon",
     "sunset", "dusk_civil", "dusk_nautical", "dusk_astronomical",
@@ -228,6 +229,17 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     files: dict[str, LogFile] = {}
 
 
+class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The history of task runs. Without this table none is kept, and workers send no task events for it.
+
+    keep: how long a run of which nothing more was seen stays on record.
+    arguments: how arguments are kept: "none", "redacted" (numbers, names and sizes, no texts), or "full" as Celery writes.
+    """
+
+    keep: Annotated[timedelta, Range(1)] = timedelta(days=14)
+    arguments: Arguments = "redacted"
+
+
 class Tracing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Traces from send to run, by OpenTelemetry; needs the extra `otel`. Without this table nothing is traced.
 
@@ -294,6 +306,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schedules: the schedules by name.
     letters: how dead letters are kept.
     beat: how the schedules are led.
+    records: the history of task runs; None: none is kept.
     metrics: where metrics and health are served; None: nowhere.
     flower: the Flower to run; None: none.
     flowers: further ones by name, say one for each group of pools.
@@ -321,6 +334,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schedules: dict[str, Schedule] = {}
     letters: Letters = Letters()
     beat: Beat = Beat()
+    records: Records | None = None
     metrics: Metrics | None = None
     flower: Flower | None = None
     flowers: dict[str, Flower] = {}

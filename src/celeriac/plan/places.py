@@ -20,6 +20,7 @@ SECTIONS = (
     "tasks",
     "schedules",
     "letters",
+    "records",
     "beat",
     "metrics",
     "logs",
@@ -54,6 +55,7 @@ class Layout(msgspec.Struct, frozen=True):
             return outer + len(self.head)
         if path and path[0] in (
             "letters",
+            "records",
             "beat",
             "metrics",
             "logs",

@@ -90,11 +90,14 @@ def joined(one: Run, other: Run) -> Run:
 
     The order of the two, and telling the same twice, make no difference.
     """
+    parents = [it.description.parent_id for it in (one, other) if it.description.parent_id is not None]
+    described = max(one.description, other.description, key=_fullness)
     mishaps = [mishap for mishap in (one.mishap, other.mishap) if mishap is not None]
     return Run(
         task_id=one.task_id,
         history=in_order((*one.history, *other.history)),
-        description=max(one.description, other.description, key=_fullness),
+        # A retry names itself as its parent, which nobody records: whoever knew the parent once is believed.
+        description=msgspec.structs.replace(described, parent_id=max(parents, default=None)),
         mishap=max(mishaps, key=lambda it: _sortable(msgspec.structs.astuple(it))) if mishaps else None,
     )
 
@@ -114,7 +117,8 @@ def _place(sighting: Sighting) -> tuple[object, ...]:
 
 
 def _fullness(description: Description) -> tuple[object, ...]:
-    return (description.is_full, description.at, _sortable(msgspec.structs.astuple(description)))
+    own = msgspec.structs.replace(description, parent_id=None)
+    return (description.is_full, description.at, _sortable(msgspec.structs.astuple(own)))
 
 
 def _sortable(values: tuple[object, ...]) -> tuple[tuple[bool, object], ...]:
