@@ -128,6 +128,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     ),
     "breaker.probing": (logging.INFO, "breaker {breaker} has cooled down and lets one call probe"),
     "breaker.closed": (logging.INFO, "breaker {breaker} is closed: the probe worked"),
+    "breaker.reset": (logging.WARNING, "breaker {breaker} was closed by hand"),
     "breaker.blind": (logging.ERROR, "breaker {breaker} cannot be asked or told, and counts as open: {error}"),
     "process.ended": (logging.WARNING, "{name} ended without being asked, {how}, after {ran}"),
     "process.restarting": (logging.INFO, "{name} is started again in {delay}"),

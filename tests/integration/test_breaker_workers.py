@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from servers.project import Project
+from servers.redis_server import running_redis
 
 COOL_DOWN_S = 3.0
 
@@ -163,7 +167,28 @@ def test_a_breaker_in_code_sends_the_task_back_and_counts_only_its_exceptions(sh
     assert len(service.calls) == 3
 
 
-def test_a_task_that_waits_holds_no_slot(shop, service, eventually):
+def test_while_the_store_cannot_be_asked_nobody_calls_and_the_tasks_wait(
+    project, service, redis_server, tmp_path, eventually
+):
+    redis_server.flush()
+    service.works = True
+    with running_redis(tmp_path) as store:
+        where = {"broker": redis_server.database(4), "coordination": store.url, "executor": "solo"}
+        shop = project(plan=PLAN.format(**where), tasks=TASKS, environ={"SERVICE": service.url})
+        worker = shop.start_celeriac("worker", "web")
+        worker.wait_for_log("ready")
+        os.kill(store.pid, signal.SIGSTOP)
+        waiting = app_of(shop).send_task("shop.call")
+        worker.wait_for_log("breaker service cannot be asked or told, and counts as open")
+        worker.wait_for_log(f"shop.call[{waiting.id}] waits at the broker")
+        assert service.calls == []
+        os.kill(store.pid, signal.SIGCONT)
+        assert waiting.get(timeout=20) == "fine 0"
+
+
+def test_a_task_that_waits_holds_no_slot_and_a_breaker_can_be_closed_by_hand(shop, service):
+    plan = shop.folder / "celeriac.toml"
+    plan.write_text(plan.read_text().replace('cool_down = "3s"', 'cool_down = "5m"'))
     worker = shop.start_celeriac("worker", "web")
     worker.wait_for_log("ready")
     app = app_of(shop)
@@ -173,11 +198,15 @@ def test_a_task_that_waits_holds_no_slot(shop, service, eventually):
     held = app.send_task("shop.call")
     worker.wait_for_log(f"shop.call[{held.id}] waits at the broker")
     service.works = True
-    # The one slot of this worker is free for others meanwhile.
-    began = time.monotonic()
-    assert app.send_task("shop.block").get(timeout=10) == "fine"
-    assert time.monotonic() - began < COOL_DOWN_S / 2
-    assert held.get(timeout=20).startswith("fine")
+    assert app.send_task("shop.block").get(timeout=10) == "fine", (
+        "the one slot of this worker is free for others"
+    )
+    assert held.state == "PENDING"
+
+    shown = json.loads(shop.celeriac("breakers", "--json").stdout)["breakers"]
+    assert [(it["name"], it["state"], it["tasks"]) for it in shown] == [("service", "open", ["shop.call"])]
+    assert "closed" in shop.celeriac("breakers", "--reset", "service").stdout
+    assert app.send_task("shop.call").get(timeout=10) == "fine 0"
 
 
 def log_time(log: str, text: str) -> list[float]:

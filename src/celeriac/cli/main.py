@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "send": "Send TASK with ARGS, each read as JSON, or else as text.",
     "why": "Say what happened to the task TASK_ID, and what that rests on.",
     "runs": "List task runs, those seen last first.",
+    "breakers": "Show every circuit breaker of the plan: closed, open or probing, or close one.",
     "dead": "List, show, mend and replay dead letters.",
     "schedule": "List, run, pause and resume what the clock sends.",
     "plan": "Show the plan worked out into processes, each with its command line.",

@@ -110,6 +110,13 @@ class SharedBreaker:
         """
         return self._read()[0]
 
+    def failures(self, standing: Standing) -> int:
+        """Say how many failures count in this standing now.
+
+        Raises: CoordinationError.
+        """
+        return self._store.add(f"{self._key}:{standing.turn}", self.settings.window, 0)
+
     def reset(self) -> None:
         """Close the breaker, whatever it has seen.
 
@@ -118,6 +125,7 @@ class SharedBreaker:
         standing, version = self._read()
         while standing.state != "closed" and not self._replace(standing, version, "closed"):
             standing, version = self._read()
+        emit("flow", "breaker.reset", breaker=self.settings.name)
 
     @property
     def _probe_ttl(self) -> timedelta:
