@@ -167,3 +167,52 @@ answer.append([broken.status_code, "RECORD-" in broken.content.decode()])
 """
     )
     assert seen == [[50, 20], True, True, True, 40, 120, [503, True]]
+
+
+def test_runs_are_listed_found_and_shown(project):
+    made = DjangoSite(project())
+    made.migrate()
+    seen = made.ask(
+        BROWSE
+        + """
+from celeriac.integrations.django.project import project_plan
+from celeriac.records.run import Description, Mishap, Run, Sighting
+from celeriac.records import Runs
+import time
+now = time.time()
+runs = Runs(project_plan().state, project_plan().folder)
+runs.keep(
+    Run(
+        task_id=f"id-{n:04d}",
+        history=(
+            Sighting(at=now - 500_000 + n, state="sent"),
+            Sighting(at=now - 500_000 + n + 1, state="running", worker="web-1@here", attempt=1),
+            Sighting(at=now - 500_000 + n + 2, state="failed" if n % 3 == 0 else "succeeded", run_s=0.5),
+        ),
+        description=Description(is_full=True, task=f"shop.n{n % 2}", queue="low", args=f"[{n}, '{HOSTILE}']"),
+        mishap=Mishap(at=now, error=HOSTILE, traceback=HOSTILE) if n % 3 == 0 else None,
+    )
+    for n in range(120)
+)
+RUNS = "/admin/celeriac/run/"
+looker = user("looker", "view_run")
+def rows(**query):
+    return looker.get(RUNS, query).content.decode().count("field-seen_at")
+answer = [rows(p=1), rows(p=3), rows(state="failed"), rows(q="shop.n1"), rows(q="id-0007"), rows(q="[7,"),
+          rows(queue="default"), rows(since="hour"), rows(since="week", state="succeeded", p=2)]
+page = looker.get(RUNS).content.decode()
+answer.append(["120 task runs" in page, "No runs are recorded" in page, "<script>alert" not in page])
+shown = looker.get(f"{RUNS}id-0006/change/").content.decode()
+answer.append(["web-1@here" in shown, "0.500 s" in shown, "<script>alert" not in shown, "succeeded" in shown,
+               "failed" in shown])
+answer.append([user("viewer").get(RUNS).status_code, looker.get(LIST).status_code,
+               looker.post(f"{RUNS}id-0006/change/", {"_save": "1"}).status_code,
+               looker.get(f"{RUNS}nonsense/change/").status_code])
+"""
+    )
+    assert seen == [
+        *(50, 20, 40, 50, 1, 1, 0, 0, 30),
+        [True, True, True],
+        [True, True, True, False, True],
+        [403, 403, 403, 302],
+    ]

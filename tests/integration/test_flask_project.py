@@ -27,6 +27,7 @@ retry = { limit = 0 }
 """
 
 SHOP = """\
+from celery import shared_task
 from flask import Flask, current_app
 
 from celeriac.integrations.flask import Celeriac
@@ -123,7 +124,7 @@ def test_flask_celeriac_runs_the_workers_of_an_application_factory(project, even
     made = project(plan=PLAN)
     made.write("shop.py", SHOP)
     up = made.start("flask", "--app", "shop", "celeriac", "up")
-    eventually(lambda: "ready: " in up.log, within=40)
+    up.wait_for_log("ready: ", within=40)
     client = "import shop, json; print(json.dumps(shop.create_app().test_client().post('/greet/you').json))"
     sent = made.run("python", "-c", client, within=60)
     assert json.loads(sent.stdout)["value"] == "hello you", sent.stderr

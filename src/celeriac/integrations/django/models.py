@@ -41,3 +41,24 @@ class Letter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task or 'a message that names no task'} [{self.id[:8]}]"
+
+
+class Run(models.Model):
+    """A task run, as the admin lists it. Permission: view_run."""
+
+    id = models.CharField("task id", max_length=512, primary_key=True)
+    seen_at = models.DateTimeField("last seen")
+    state = models.CharField(max_length=16)
+    task = models.CharField(max_length=512)
+    queue = models.CharField(max_length=512)
+    attempts = models.IntegerField()
+
+    objects = _NoRows()
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "task run"
+
+    def __str__(self) -> str:
+        return f"{self.task or 'a task'} [{self.id}]"
