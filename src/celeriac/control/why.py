@@ -1,4 +1,4 @@
-"""What happened to one task: the broker, the result and the letters, joined into one answer."""
+"""What happened to one task: the broker, the result, the letters and the history, joined into one answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from celeriac.control.broker import called, count_readers, viewing
+from celeriac.control.remembered import facts_of, remembered
 from celeriac.control.verdict import (
     Outcome,
     Verdict,
@@ -22,15 +23,14 @@ from celeriac.control.verdict import (
 )
 from celeriac.errors import BrokerError
 from celeriac.plan import Plan
-from celeriac.records import Letter, LetterFilter, Records
+from celeriac.records import Letter, LetterFilter, Records, Runs, Seen
 from celeriac.transports.view import Whereabouts
-from celeriac.wire import letter_id
 
 if TYPE_CHECKING:
     from celery import Celery
 
-#: replays of one task whose letters are looked for
-_GENERATIONS = 100
+#: the newest letters of one task that are looked at
+_LETTERS = 100
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +58,13 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
     where, readers, unseen = _look(plan, task_id)
     outcome = _outcome(app, task_id)
     with closing(Records(plan.state, plan.folder)) as records:
-        wanted = LetterFilter(ids=tuple(letter_id(task_id, generation) for generation in range(_GENERATIONS)))
-        letters = sorted(records.find(wanted, limit=_GENERATIONS), key=lambda it: it.generation)
+        # By the task's id: a letter whose own id was taken by an earlier death has one that cannot be worked out.
+        found = records.find(LetterFilter(task_id=task_id), limit=_LETTERS)
+        letters = sorted(found, key=lambda it: (it.generation, it.died_at))
+    with closing(Runs(plan.state, plan.folder)) as runs:
+        seen = runs.get(task_id)
 
-    facts = _facts(where, outcome, letters)
+    facts = _facts(where, outcome, letters, seen)
     if unseen is not None:
         facts["broker"] = f"was not asked: {unseen.message}"
     if where is not None:
@@ -70,13 +73,21 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
         verdict, sentence, next_step = in_the_letters(letters[-1])
     else:
         verdict, sentence, next_step = ended(outcome, letters, is_broker_seen=unseen is None)
+        is_older = seen is not None and bool(letters) and seen.outcome.state == "dead"
+        if seen is not None and verdict in ("unknown", "lost-sight") and not is_older:
+            verdict, sentence, next_step = remembered(seen, is_broker_seen=unseen is None)
     return Answer(
         task_id=task_id,
         verdict=verdict,
         sentence=sentence,
         facts=facts,
         next_step=next_step,
-        looked_at=(*(() if unseen else ("the broker's queues",)), "the result backend", "the dead letters"),
+        looked_at=(
+            *(() if unseen else ("the broker's queues",)),
+            "the result backend",
+            "the dead letters",
+            *(("the history of runs",) if plan.records is not None else ()),
+        ),
     )
 
 
@@ -102,7 +113,9 @@ def _outcome(app: Celery, task_id: str) -> Outcome:
     )
 
 
-def _facts(where: Whereabouts | None, outcome: Outcome, letters: list[Letter]) -> dict[str, str]:
+def _facts(
+    where: Whereabouts | None, outcome: Outcome, letters: list[Letter], seen: Seen | None
+) -> dict[str, str]:
     facts: dict[str, str] = {}
     if where is not None:
         facts["queue"] = where.queue
@@ -115,6 +128,8 @@ def _facts(where: Whereabouts | None, outcome: Outcome, letters: list[Letter]) -
         facts["result"] = outcome.state
         if outcome.state in ("FAILURE", "RETRY"):
             facts["error"] = say_error(outcome.result)
+    if seen is not None:
+        facts.update(facts_of(seen))
     for letter in letters:
         facts[f"letter {letter.id}"] = f"{letter.reason}, {letter.state}, died {say_moment(letter.died_at)}"
     return facts
