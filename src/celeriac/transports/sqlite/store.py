@@ -14,6 +14,7 @@ from celeriac.transports.sqlite.location import Location
 from celeriac.transports.sqlite.trouble import told
 
 _open: weakref.WeakSet[Store] = weakref.WeakSet()
+_held_for_fork: list[Store] = []
 #: connections that a fork left in a child: closing them there could delete the write-ahead log under the parent
 _left_by_forks: list[sqlite3.Connection] = []
 
@@ -78,9 +79,24 @@ class Store:
         self._lock = threading.RLock()
 
 
-def _after_fork() -> None:
+def _before_fork() -> None:
+    # SQLite's own locks belong to the process: one that another thread holds while we fork stays locked in the child.
+    _held_for_fork.extend(_open)
+    for store in _held_for_fork:
+        store._lock.acquire()
+
+
+def _after_fork_in_parent() -> None:
+    while _held_for_fork:
+        _held_for_fork.pop()._lock.release()
+
+
+def _after_fork_in_child() -> None:
+    _held_for_fork.clear()
     for store in list(_open):
         store._leave_to_the_parent()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+)
