@@ -141,7 +141,7 @@ def test_no_worker_at_all_is_unhealthy(tmp_path: Path) -> None:
     assert line.startswith("unhealthy: no worker has a heartbeat file in")
 
 
-@pytest.mark.parametrize("content", [b"", b"x" * 56, b"CELPULS1", os.urandom(56)])
+@pytest.mark.parametrize("content", [b"", b"x" * 56, b"CELPULS1", bytes(range(100, 156))])
 def test_a_file_that_is_no_heartbeat_is_passed_over(tmp_path: Path, content: bytes) -> None:
     folder = tmp_path / ".celeriac" / "workers"
     folder.mkdir(parents=True)
