@@ -93,7 +93,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "the app sets beat_scheduler to {scheduler}: it sends alone, and slots may be doubled or missed",
     ),
-    "schedule.store_unavailable": (logging.WARNING, "cannot reach the coordination store, trying on: {error}"),
+    "schedule.store_unavailable": (
+        logging.WARNING,
+        "cannot reach the coordination store, trying on: {error}",
+    ),
     "schedule.sent": (
         logging.INFO,
         "schedule {schedule} sent {task}[{task_id}] for its slot {slot}, {late_s:.3f}s after it",
@@ -129,7 +132,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "breaker.probing": (logging.INFO, "breaker {breaker} has cooled down and lets one call probe"),
     "breaker.closed": (logging.INFO, "breaker {breaker} is closed: the probe worked"),
     "breaker.reset": (logging.WARNING, "breaker {breaker} was closed by hand"),
-    "breaker.blind": (logging.ERROR, "breaker {breaker} cannot be asked or told, and counts as open: {error}"),
+    "breaker.blind": (
+        logging.ERROR,
+        "breaker {breaker} cannot be asked or told, and counts as open: {error}",
+    ),
     "process.ended": (logging.WARNING, "{name} ended without being asked, {how}, after {ran}"),
     "process.restarting": (logging.INFO, "{name} is started again in {delay}"),
     "process.held": (logging.WARNING, "{name} waits for the next edit"),

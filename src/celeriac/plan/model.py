@@ -233,7 +233,8 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """The history of task runs. Without this table none is kept, and workers send no task events for it.
 
     keep: how long a run of which nothing more was seen stays on record.
-    arguments: how arguments are kept: "none", "redacted" (numbers, names and sizes, no texts), or "full" as Celery writes.
+    arguments: how arguments are kept: "none", "redacted" (numbers, names and sizes, no texts), or "full" as Celery
+        writes them.
     """
 
     keep: Annotated[timedelta, Range(1)] = timedelta(days=14)

@@ -97,10 +97,10 @@ these; case counts.
 
 ## Cron
 
-Five fields, in the schedule's `timezone`: minute, hour, day of month, month, day of week. Each is `*` or a list, parted
-by commas, of numbers, ranges (`1-5`) and names (`jan`, `mon`); `*` and ranges take a step (`*/15`, `8-18/2`). A range may run past
-its end (`fri-mon`). Sunday is `0`. A time that never comes, like the 31st of February, is an error. Where both the day
-of month and the day of week are given, both must hold, as in Celery.
+Five fields, in the schedule's `timezone`: minute, hour, day of month, month, day of week. Each is `*` or a list,
+parted by commas, of numbers, ranges (`1-5`) and names (`jan`, `mon`); `*` and ranges take a step (`*/15`,
+`8-18/2`). A range may run past its end (`fri-mon`). Sunday is `0`. A time that never comes, like the 31st of
+February, is an error. Where both the day of month and the day of week are given, both must hold, as in Celery.
 
 In the night that skips an hour, a slot inside it is sent at the first moment after it; in the night that doubles an
 hour, a slot inside it is sent in the first of the two. Where the hour is `*` (or names all 24), slots follow elapsed
