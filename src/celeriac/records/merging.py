@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
+import msgspec
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects import sqlite
 
 from celeriac.records.letter import Letter
 from celeriac.records.run import Description, Mishap, Run, Sighting, joined
@@ -74,13 +75,24 @@ def _death(letter: Mapping[Any, Any]) -> Run:
 
 
 def _write(connection: Connection, batch: list[Run]) -> None:
-    if not batch:
+    rows = [run_to_row(run) for run in batch]
+    if not rows:
         return
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = insert(runs)
-    changed = {column.name: statement.excluded[column.name] for column in runs.c if column.name != "task_id"}
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["task_id"], set_=changed),
-        # In one order for everybody, so that no two writers wait for each other.
-        [run_to_row(run) for run in sorted(batch, key=lambda it: it.task_id)],
-    )
+    if connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRES_WRITE, {"rows": msgspec.json.encode(rows).decode()})
+    else:
+        connection.execute(_SQLITE_WRITE, rows)
+
+
+_insert = sqlite.insert(runs)
+_SQLITE_WRITE = _insert.on_conflict_do_update(
+    index_elements=["task_id"],
+    set_={column.name: _insert.excluded[column.name] for column in runs.c if column.name != "task_id"},
+)
+_names = [column.name for column in runs.c]
+#: all rows as one JSON value: row by row, it takes half as long again
+_POSTGRES_WRITE = text(
+    f"INSERT INTO runs ({', '.join(_names)}) SELECT {', '.join(_names)}"  # noqa: S608 - names of our own columns
+    " FROM json_populate_recordset(NULL::runs, CAST(:rows AS json))"
+    f" ON CONFLICT (task_id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _names[1:])}"
+)

@@ -17,7 +17,7 @@ from celeriac.records.run import Run, RunState
 from celeriac.records.run_rows import RUN_COLUMNS, run_from_row
 from celeriac.records.schema import runs
 
-#: rows deleted in one transaction; some milliseconds, in which nobody else can write to a SQLite file
+#: rows deleted in one transaction; well under a second, in which nobody else can write to a SQLite file
 PRUNED_AT_ONCE = 1000
 
 
