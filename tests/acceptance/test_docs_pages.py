@@ -28,7 +28,9 @@ def test_every_link_between_pages_leads_somewhere():
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md", "docs/how-to/schedules.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/getting-started.md", "docs/how-to/schedules.md", "docs/how-to/runs.md"]
+)
 def test_every_plan_a_newcomer_is_shown_holds_together(page, tmp_path):
     plans = re.findall(r"```toml\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert plans
