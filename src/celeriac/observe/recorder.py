@@ -143,6 +143,10 @@ class RunRecorder:
                 events.emit("observe", "recorder.waiting", pause_s=self._pause_s, error=error)
                 self._retry_at = self._clock.steady() + self._pause_s
                 self._pause_s = min(self._pause_s * 2, _LONGEST_PAUSE_S)
+            except Exception:
+                # Tried again, the same batch might fail for ever, and everything after it with it.
+                self._dropped["of an unforeseen error"] += len(batch)
+                raise
         too_many = len(self._waiting) - (0 if is_last else WAITING_MAX)
         if too_many > 0:
             self._dropped["the records could not be used"] += too_many
