@@ -13,6 +13,7 @@ from servers import waiting
 from servers.postgres_server import PostgresServer, running_postgres
 from servers.project import PLAN, TASKS, Project
 from servers.prometheus_server import PrometheusServer, running_prometheus
+from servers.rabbitmq_server import RabbitMQServer, running_rabbitmq
 from servers.redis_server import RedisServer, running_redis
 from servers.soak import SoakFigures
 
@@ -84,6 +85,18 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[str], PrometheusServer]]:
                 pytest.skip(str(missing))
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQServer]:
+    """A real RabbitMQ for the whole session; skips where none is installed, fails there in CI."""
+    try:
+        with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as server:
+            yield server
+    except FileNotFoundError as missing:
+        if is_ci():
+            raise
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Celeriac on a broker of Celery's own: a real Redis, a real worker, and the same letters as anywhere."""
+"""Celeriac on Celery's own transports: a real Redis or RabbitMQ, a real worker, and the same letters as anywhere."""
 
 import json
 import signal
@@ -39,21 +39,24 @@ def fragile(switch):
 """
 
 
-@pytest.fixture
-def shop(project, redis_server):
-    redis_server.flush()
-    return project(
-        plan=PLAN.format(broker=redis_server.database(0), results=redis_server.database(1)), tasks=TASKS
-    )
+@pytest.fixture(params=["redis", "rabbitmq"])
+def shop(request, project):
+    if request.param == "redis":
+        server = request.getfixturevalue("redis_server")
+        server.flush()
+        broker, results = server.database(0), server.database(1)
+    else:
+        broker, results = request.getfixturevalue("rabbitmq_server").url, "sqlite:///.celeriac/results.db"
+    return project(plan=PLAN.format(broker=broker, results=results), tasks=TASKS)
 
 
-def test_a_plan_on_redis_runs_a_task_and_gives_its_result(shop):
+def test_a_plan_runs_a_task_and_gives_its_result(shop):
     shop.start_celeriac("worker", "web")
     added = shop.celeriac("send", "shop.add", "2", "3", "--wait", "20")
     assert (added.returncode, added.stdout) == (0, "5\n"), added.stderr
 
 
-def test_a_task_that_fails_on_redis_becomes_a_letter_that_is_replayed_once(shop, eventually):
+def test_a_task_that_fails_becomes_a_letter_that_is_replayed_once(shop, eventually):
     switch = shop.folder / "switch"
     shop.start_celeriac("worker", "web")
     task_id = shop.celeriac("send", "shop.fragile", str(switch)).stdout.strip()
@@ -76,7 +79,7 @@ def test_a_task_that_fails_on_redis_becomes_a_letter_that_is_replayed_once(shop,
     assert "LETTER-" in again.stderr
 
 
-def test_up_runs_a_plan_on_redis_and_drains_it(shop, eventually):
+def test_up_runs_a_plan_and_drains_it(shop, eventually):
     up = shop.start_celeriac("up")
     added = shop.celeriac("send", "shop.add", "1", "1", "--wait", "30")
     assert added.stdout == "2\n", added.stderr + up.log
