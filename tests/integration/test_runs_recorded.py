@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import uuid
 
 import pytest
@@ -123,7 +124,12 @@ def test_nothing_anybody_sends_ends_the_recorder(shop, runs, eventually):
     recorder = shop.start_celeriac("recorder")
     eventually(lambda: _listens(shop), within=20.0)
     app = Celery(broker=f"sqlite:///{shop.folder}/.celeriac/broker.db")
-    good = {"type": "task-started", "uuid": str(uuid.uuid4()), "timestamp": 1e9, "hostname": "w\0\ud800"}
+    good = {
+        "type": "task-started",
+        "uuid": str(uuid.uuid4()),
+        "timestamp": time.time(),
+        "hostname": "w\0\ud800",
+    }
     with app.connection_for_write() as connection:
         exchange = app.events.Receiver(connection).exchange
         producer = connection.Producer(exchange=exchange)
