@@ -1,10 +1,13 @@
 # Every target sets up what it needs by itself; a fresh clone and Python 3.11 are enough.
 #   make test ARGS="-k lease"      a part of the tests
 #   make bench ARGS="--rounds 5"   the benchmark, longer
+#   make test JOBS=0               one test at a time, in this process
 #   make PYTHON=python3.13 test    another Python (3.11 or newer)
 
 PYTHON ?= python3
 ARGS ?=
+# Most tests wait for processes of their own: three at a time fill two cores.
+JOBS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 # Made anew whenever pyproject.toml changes, so that a new dependency reaches everybody with `git pull`.
@@ -26,7 +29,7 @@ up: $(DEMO_DATA) ## run the example's whole plan in the foreground; Ctrl-C drain
 
 test: $(INSTALLED) ## run the tests; a part of them with ARGS="-k lease"
 	scripts/install-servers
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(FORMATTED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -45,6 +46,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def is_ci() -> bool:
     """In CI nothing may be skipped for want of a server."""
     return os.environ.get("CI") == "true"
+
+
+@pytest.fixture(autouse=True)
+def loggers_as_they_were() -> Iterator[None]:
+    """What a command or a worker of one test does to the loggers of this process must not reach the next test."""
+    ours = [
+        logger
+        for name, logger in logging.Logger.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger) and name.partition(".")[0] in ("celeriac", "celery", "kombu")
+    ]
+    before = [
+        (logger, logger.level, logger.propagate, logger.disabled, logger.handlers[:]) for logger in ours
+    ]
+    root_level = logging.root.level
+    yield
+    for logger, *state in before:
+        logger.level, logger.propagate, logger.disabled, logger.handlers = state
+    for name, logger in list(logging.Logger.manager.loggerDict.items()):
+        if isinstance(logger, logging.Logger) and name.startswith("celeriac") and logger not in ours:
+            logger.propagate, logger.disabled, logger.level = True, False, logging.NOTSET
+    logging.root.setLevel(root_level)
+    logging.Logger.manager._clear_cache()
 
 
 @pytest.fixture(scope="session")
