@@ -13,8 +13,8 @@ from celeriac.plan import Plan, check, read_plan
 from celeriac.plan.reference_prose import EXAMPLE
 
 VARIABLES = {"A": "a", "N": "3", "EMPTY": ""}
-#: hypothesis measures each example; the promise is a second
-QUICK = settings(max_examples=200, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+#: `read` itself holds the promise of a second, in this process's own time: the machine may be busy
+QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 TOKENS = st.sampled_from(
     [
         "[", "]", "[[", "]]", "{", "}", "=", ".", ",", "\n", " ", '"', "'", '"""', "'''", "\\", "#", "${A}", "${",
@@ -32,6 +32,7 @@ def read(tmp_path):
 
     def read(raw: bytes | str) -> Plan | None:
         file.write_bytes(raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogatepass"))
+        began = time.process_time()
         try:
             plan = read_plan(file, environ=VARIABLES)
         except PlanError as error:
@@ -39,8 +40,11 @@ def read(tmp_path):
             assert all(problem.code.startswith("PLAN-") and problem.at for problem in error.problems)
             assert str(error).isascii() or str(error).encode()
             return None
-        assert all(problem.severity == "warning" for problem in check(plan))
-        return plan
+        else:
+            assert all(problem.severity == "warning" for problem in check(plan))
+            return plan
+        finally:
+            assert time.process_time() - began < 1
 
     return read
 
@@ -112,11 +116,4 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_plan_is_judged_within_a_second(read, text):
-    spent = []
-    for _ in range(3):  # the machine may be busy; the quickest of three is what the reader takes
-        began = time.perf_counter()
-        read(text)
-        spent.append(time.perf_counter() - began)
-        if spent[-1] < 1:
-            break
-    assert min(spent) < 1
+    read(text)
