@@ -27,7 +27,7 @@ demo: $(DEMO_DATA) ## real work on real data: several workers, one killed, dead 
 up: $(DEMO_DATA) ## run the example's whole plan in the foreground; Ctrl-C drains it
 	cd examples/first-run && ../../$(BIN)/celeriac up $(ARGS)
 
-test: $(INSTALLED) ## run the tests; a part of them with ARGS="-k lease"
+test: $(DEMO_DATA) ## run the tests; a part of them with ARGS="-k lease"
 	scripts/install-servers
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
