@@ -231,9 +231,11 @@ def test_a_state_that_cannot_be_written_stops_nothing(supervise):
     up = supervise([("web-1", "worker", POLITE)])
     up.wait_for_log("ready: 1")
     state = up.project.folder / ".celeriac" / "up.json"
-    os.kill(state_of(up, "web-1")["pid"], signal.SIGKILL)
+    worker = state_of(up, "web-1")["pid"]
+    # Before the kill, which makes `up` write: a folder in its place is what cannot be written over.
     state.unlink()
     state.mkdir()
+    os.kill(worker, signal.SIGKILL)
     up.wait_for_log("what runs cannot be written down")
     state.rmdir()
     assert up.stop() == 0
