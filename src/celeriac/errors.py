@@ -32,7 +32,8 @@ from typing import Literal
 #: a warning is said, but stops nothing
 Severity = Literal["error", "warning"]
 
-_CREDENTIALS = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]*)@")
+# Up to the last @ of the word: people forget to quote an @ or a slash in a password. Rather a path too much is hidden.
+_CREDENTIALS = re.compile(r"""(?<=://)([^/@\s:]*):([^\s'",;]*)@""")
 
 
 def redacted(url: str) -> str:
