@@ -123,7 +123,3 @@ class Holding(virtual.QoS):
     def tell_refused(count: int) -> None:
         for _ in range(count):
             emit("broker", "broker.ack_refused")
-
-    @property
-    def held_count(self) -> int:
-        return len(self._held)

@@ -102,29 +102,25 @@ def queue_of(db: sqlite3.Connection, message: int) -> str | None:
 
 def fetch(db: sqlite3.Connection, owner: int, names: Sequence[str], limit: int, now: float) -> list[Stored]:
     """Move up to `limit` ready messages to the consumer `owner`, first queue first, bigger priority first."""
-    found: list[Stored] = []
-    for name in names:
-        rows = db.execute(
-            "UPDATE messages SET owner = ? WHERE id IN (SELECT id FROM messages"
-            " WHERE queue = ? AND owner IS NULL AND due IS NULL AND (expires IS NULL OR expires > ?)"
-            f" ORDER BY priority DESC, id LIMIT ?) RETURNING {_STORED}",
-            (owner, name, now, limit - len(found)),
-        ).fetchall()
-        found += sorted((Stored(*row) for row in rows), key=_order)
-        if len(found) >= limit:
-            break
-    return found
+    return _ready(db, "UPDATE messages SET owner = ?", (owner,), names, limit, now)
 
 
 def take(db: sqlite3.Connection, names: Sequence[str], limit: int, now: float) -> list[Stored]:
-    """Remove up to `limit` ready messages at once, for consumers that do not ack."""
+    """Remove up to `limit` ready messages at once, in the same order, for consumers that do not ack."""
+    return _ready(db, "DELETE FROM messages", (), names, limit, now)
+
+
+def _ready(
+    db: sqlite3.Connection, deed: str, values: tuple[int, ...], names: Sequence[str], limit: int, now: float
+) -> list[Stored]:
+    """Do the deed, one of the two statements above, to the next ready messages, and give them as they are delivered."""
     found: list[Stored] = []
     for name in names:
         rows = db.execute(
-            "DELETE FROM messages WHERE id IN (SELECT id FROM messages"
+            f"{deed} WHERE id IN (SELECT id FROM messages"
             " WHERE queue = ? AND owner IS NULL AND due IS NULL AND (expires IS NULL OR expires > ?)"
             f" ORDER BY priority DESC, id LIMIT ?) RETURNING {_STORED}",
-            (name, now, limit - len(found)),
+            (*values, name, now, limit - len(found)),
         ).fetchall()
         found += sorted((Stored(*row) for row in rows), key=_order)
         if len(found) >= limit:

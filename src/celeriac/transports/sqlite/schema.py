@@ -61,11 +61,6 @@ CREATE TRIGGER one_more AFTER INSERT ON messages
     BEGIN UPDATE queues SET length = length + 1 WHERE name = new.queue; END;
 CREATE TRIGGER one_less AFTER DELETE ON messages
     BEGIN UPDATE queues SET length = length - 1 WHERE name = old.queue; END;
-CREATE TRIGGER moved AFTER UPDATE OF queue ON messages
-    BEGIN
-        UPDATE queues SET length = length - 1 WHERE name = old.queue;
-        UPDATE queues SET length = length + 1 WHERE name = new.queue;
-    END;
 """
 
 
