@@ -14,7 +14,8 @@ import psutil
 import pytest
 
 RUN = Path(__file__).resolve().parents[2] / "examples" / "first-run" / "run.py"
-ROWS = 3000
+# Enough that a busy machine still finds work in the middle of which it can kill a worker.
+ROWS = 12_000
 
 
 @pytest.fixture(autouse=True)
