@@ -16,7 +16,7 @@ DEMO_DATA := $(VENV)/.demo-data
 FORMATTED := src tests benchmarks scripts $(wildcard examples)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench soak docs
+.PHONY: help demo up test examples check bench soak docs
 
 help: ## show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-14s %s\n", $$1, $$2}'
@@ -29,7 +29,11 @@ up: $(DEMO_DATA) ## run the example's whole plan in the foreground; Ctrl-C drain
 
 test: $(DEMO_DATA) ## run the tests; a part of them with ARGS="-k lease"
 	scripts/install-servers
-	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/examples $(ARGS)
+
+examples: $(INSTALLED) ## run the systems of examples/ end to end on real servers, and every project template
+	scripts/install-servers
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 900 tests/examples $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(FORMATTED)
