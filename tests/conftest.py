@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from servers import waiting
+from servers.browser import Browser, running_browser
 from servers.postgres_server import PostgresServer, running_postgres
 from servers.project import PLAN, TASKS, Project
 from servers.prometheus_server import PrometheusServer, running_prometheus
@@ -120,6 +121,19 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit
         if is_ci():
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    """A real Chromium: `browser.open(url, is_dark=True)`; skips where none is installed, fails there in CI."""
+    with ExitStack() as running:
+        try:
+            opened = running.enter_context(running_browser())
+        except FileNotFoundError as missing:
+            if is_ci():
+                raise
+            pytest.skip(str(missing))
+        yield opened
 
 
 @pytest.fixture
