@@ -31,7 +31,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "broker.none": (logging.ERROR, "{error} Sending goes to {broker}, and fails until it answers"),
     "broker.lease_lapsed": (
         logging.WARNING,
-        "lease of consumer {consumer} lapsed; {returned} messages went back",
+        "lease of consumer {consumer} lapsed; messages that went back: {returned}",
     ),
     "broker.ack_refused": (
         logging.WARNING,
@@ -47,7 +47,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "chord.failed": (logging.ERROR, "chord {group_id} failed: {error}"),
     "chord.mended": (logging.INFO, "chord {group_id} is mended: its body was sent"),
     "letter.written": (logging.ERROR, "task {task}[{task_id}] became letter {letter}: {reason}"),
-    "letter.recorded": (logging.INFO, "recorded {count} letters"),
+    "letter.recorded": (logging.INFO, "letters recorded: {count}"),
     "letter.replayed": (logging.INFO, "letter {letter} was replayed to queue {queue}"),
     "recorder.waiting": (
         logging.WARNING,
@@ -105,7 +105,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.ERROR,
         "schedule {schedule} could not send {task} for its slot {slot}, trying again in {pause_s:.1f}s: {error}",
     ),
-    "schedule.missed": (logging.WARNING, "schedule {schedule} missed {count} slots, up to {slot}"),
+    "schedule.missed": (
+        logging.WARNING,
+        "slots that schedule {schedule} missed: {count}, the last of them {slot}",
+    ),
     "schedule.skipped": (
         logging.WARNING,
         "schedule {schedule} skipped its slot {slot}: {why}",

@@ -195,7 +195,7 @@ def test_many_are_chosen_by_a_filter_and_nobody_is_asked_twice(shop, eventually)
 def test_the_recorder_stops_softly_and_lets_letters_wait_while_it_is_gone(shop, eventually):
     recorder = shop.start_celeriac("recorder")
     send(shop, "price.delay(rows[1])")
-    recorder.wait_for_log("recorded 1 letters")
+    recorder.wait_for_log("letters recorded: 1")
     recorder.signal(signal.SIGTERM)
     assert recorder.wait() == 0
     send(shop, "price.delay(rows[1])")

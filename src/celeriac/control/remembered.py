@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celeriac.control.runs import state_since, workers_of
-from celeriac.control.verdict import Worded, say_moment
+from celeriac.control.verdict import Worded, inside, say_moment
 from celeriac.records import RunState, Seen
 
 _GONE = "its message has left the broker, and nothing was told of its end"
@@ -18,7 +18,7 @@ def remembered(seen: Seen, *, is_broker_seen: bool) -> Worded:
     name = seen.run.description.task or "The task"
     outcome = seen.outcome
     when = say_moment(outcome.ended_at)
-    error = f": {seen.run.mishap.error}" if seen.run.mishap and seen.run.mishap.error else ""
+    error = f": {inside(seen.run.mishap.error)}" if seen.run.mishap and seen.run.mishap.error else ""
     match outcome.state:
         case "succeeded":
             return "succeeded", f"{name} succeeded at {when}, {say_runs(seen)}; its result is not kept.", None

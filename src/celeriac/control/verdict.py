@@ -75,7 +75,9 @@ def in_the_letters(letter: Letter) -> Worded:
         "unknown-task": "no worker knows a task of that name",
         "rejected": "it rejected itself",
     }.get(letter.reason, letter.reason)
-    error = f": {letter.exception.removeprefix('builtins.')}: {letter.message}" if letter.exception else ""
+    error = ""
+    if letter.exception:
+        error = ": " + inside(f"{letter.exception.removeprefix('builtins.')}: {letter.message}")
     if letter.state == "discarded":
         return "discarded", f"{name} is dead because {because}{error}, and its letter was discarded.", None
     return (
@@ -92,7 +94,11 @@ def ended(outcome: Outcome, letters: list[Letter], *, is_broker_seen: bool) -> W
     if outcome.state == "SUCCESS":
         return "succeeded", f"It succeeded{when}{again}.", None
     if outcome.state == "FAILURE":
-        return "failed", f"It failed{when}: {say_error(outcome.result)}. No letter was kept of it.", None
+        return (
+            "failed",
+            f"It failed{when}: {inside(say_error(outcome.result))}. No letter was kept of it.",
+            None,
+        )
     if outcome.state == "REVOKED":
         if "expired" in str(outcome.result):
             return "expired", f"It expired{when}: no worker had started it in time.", None
@@ -121,6 +127,11 @@ def _unended(outcome: Outcome, letters: list[Letter], *, is_broker_seen: bool) -
 def say_error(result: Any) -> str:
     """Write an error as "Class: message"."""
     return f"{type(result).__name__}: {result}" if isinstance(result, BaseException) else str(result)
+
+
+def inside(error: str) -> str:
+    """Give an error's words as a part of a sentence, which brings a full stop of its own."""
+    return error.rstrip().removesuffix(".").rstrip(" :")
 
 
 def _times(count: int) -> str:

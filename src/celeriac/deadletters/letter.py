@@ -94,7 +94,9 @@ def said_of(headers: Mapping[str, Any], body: bytes, content_type: object) -> Sa
         # Celery's first message protocol says these in the body.
         read = read_json(body)
         source = {**read, **headers, "group": read.get("taskset")} if isinstance(read, dict) else headers
-    return Said(*(name(source.get(key)) for key in ("task", "id", "root_id", "parent_id", "group")))
+    said = Said(*(name(source.get(key)) for key in ("task", "id", "root_id", "parent_id", "group")))
+    # A retry is sent by the task itself, and Celery names the sender as its parent.
+    return said._replace(parent_id=None) if said.parent_id == said.task_id else said
 
 
 def read_json(body: bytes) -> Any:

@@ -151,6 +151,16 @@ def test_how_a_task_ended(outcome, letters, seen, verdict, words):
     assert words in sentence
 
 
+@pytest.mark.parametrize("said", ["no such Job: 4.", "no such Job: 4"])
+def test_an_error_that_ends_its_own_sentence_does_not_end_ours_twice(said):
+    _, dead, _ = in_the_letters(letter(exception="app.DoesNotExist", message=said))
+    assert dead == "shop.add is dead because it failed: app.DoesNotExist: no such Job: 4."
+    _, failed, _ = ended(
+        Outcome(state="FAILURE", result=ValueError(said), done=None), [], is_broker_seen=True
+    )
+    assert failed == "It failed: ValueError: no such Job: 4. No letter was kept of it."
+
+
 def test_a_consumer_is_called_by_its_mailbox_and_the_mailbox_is_not_shown():
     named = called(consumer(queues=("default", "web-1@box.celery.pidbox")))
     assert (named.name, named.queues) == ("web-1@box", ("default",))

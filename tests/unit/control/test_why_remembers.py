@@ -50,6 +50,12 @@ def test_every_state_of_the_history_has_its_sentence(states, verdict, said):
     assert said in found[1]
 
 
+def test_an_error_that_ends_its_own_sentence_does_not_end_ours_twice():
+    mishap = Mishap(2.0, "DoesNotExist: Job: 4.")
+    _, failed, _ = remembered(seen(("failed", "a"), mishap=mishap), is_broker_seen=True)
+    assert "Job: 4. No letter" in failed
+
+
 def test_where_the_broker_cannot_be_looked_into_the_history_says_what_goes_on():
     assert remembered(seen(("running", "a")), is_broker_seen=False)[0] == "running"
     assert remembered(seen(("running", "a"), ("retrying", "a")), is_broker_seen=False)[0] == "retrying"

@@ -100,6 +100,11 @@ def test_a_message_of_celerys_first_protocol_says_its_task_in_the_body():
     assert letter.id == wire.letter_id("i", 0)
 
 
+def test_a_retry_that_names_itself_as_its_parent_has_none():
+    assert read_letter(message(headers={"task": "t", "id": "i", "parent_id": "i"})).parent_id is None
+    assert read_letter(message(headers={"task": "t", "id": "i", "parent_id": "p"})).parent_id == "p"
+
+
 def test_without_a_task_id_the_brokers_long_id_names_the_letter_and_a_short_tag_does_not():
     long, short = {"delivery_tag": str(UUID(int=1))}, {"delivery_tag": "1-7"}
     assert read_letter(message(properties=long)).id == read_letter(message(properties=long)).id
