@@ -34,7 +34,7 @@ def load_app(plan: Plan, app_path: str | None = None) -> Celery:
 
 
 def _find(path: str, plan: Plan) -> Celery:
-    at = f"{plan.source}, [celeriac].app" if plan.source and path == plan.app else f'"{path}"'
+    at = _written(path, plan) or f'"{path}"'
     try:
         found = find_app(path)
     except ModuleNotFoundError as error:
@@ -72,6 +72,14 @@ def _find(path: str, plan: Plan) -> Celery:
             fix="name the variable that holds the Celery app: proj.celery:app",
         )
     return found
+
+
+def _written(path: str, plan: Plan) -> str | None:
+    """Say where the plan names this app, None if it does not."""
+    keys = {pool.app: f"[pools.{name}].app" for name, pool in plan.pools.items()} | {
+        plan.app: "[celeriac].app"
+    }
+    return f"{plan.source}, {keys[path]}" if plan.source and path in keys else None
 
 
 def _no_app(path: str, at: str) -> AppError:

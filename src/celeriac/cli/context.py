@@ -111,6 +111,19 @@ class Project:
                 app.finalize(auto=True)
         return app
 
+    def app_of(self, pool: str) -> Celery:
+        """Load the app that the workers of a pool run: the pool's own, else the project's.
+
+        Raises: AppError if it cannot be found or imported.
+        """
+        own = self.declared.pools[pool].app
+        if own is None:
+            return self.app()
+        from celeriac.app import load_app
+
+        with _breakage_worded():
+            return load_app(self.declared, own)
+
     @cached_property
     def _app(self) -> Celery:
         from celeriac.app import load_app

@@ -73,7 +73,8 @@ def celery_line(plan: Plan, process: Process) -> str | None:
 
     if process.pool is None or process.replica is None:
         return None
-    named = ("-A", plan.app) if plan.app else ()
+    app = plan.pools[process.pool].app or plan.app
+    named = ("-A", app) if app else ()
     return shlex.join(["celery", *named, *celery_arguments(plan, process.pool, process.replica)])
 
 

@@ -46,7 +46,7 @@ def command(project: Project, pool: str, replica: int) -> int:
             f'pool "{pool}" needs a package that is not installed: {error}',
             fix=f'pip install "celeriac[{error.name}]"',
         ) from error
-    app = project.app()
+    app = project.app_of(pool)
     shorten_logs(app)
     say_root_once()
     workers = attend(app)

@@ -57,6 +57,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A named kind of worker. A field left out takes the profile's value, else the Celery app's.
 
     queues: declared queues it reads, in this order of preference.
+    app: dotted path of a Celery app of its own ("proj.heavy:app"), which may know fewer tasks; None: the plan's.
     profile: the kind of work, which sets the defaults of the fields below.
     executor: what runs the tasks of a worker.
     concurrency: slots of one worker.
@@ -71,6 +72,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """
 
     queues: tuple[str, ...]
+    app: str | None = None
     profile: ProfileName = "custom"
     executor: Executor | None = None
     concurrency: Annotated[int, Range(1, 10_000)] | None = None

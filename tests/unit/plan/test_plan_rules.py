@@ -173,6 +173,11 @@ RULES = {
     "a plan has a name": (plan(name=""), "PLAN-017", "name"),
     "a glob is over names": (plan(tasks={"a b": Policy()}), "PLAN-018", 'tasks["a b"]'),
     "an app is a dotted path": (plan(app="proj/celery.py"), "PLAN-019", "app"),
+    "a pool's app is a dotted path": (
+        plan(pools={"web": Pool(queues=("default",), app="proj/heavy.py")}),
+        "PLAN-019",
+        'pools["web"].app',
+    ),
     "an import is a dotted path": (plan(imports=("shop", "shop:tasks")), "PLAN-019", "imports[1]"),
 }
 WARNINGS = {"PLAN-031", "PLAN-041", "PLAN-045", "PLAN-046"}

@@ -42,13 +42,9 @@ def _judge_name(report: Report, path: PlanPath, what: str, name: str) -> None:
 
 
 def _judge_modules(plan: Plan, report: Report) -> None:
-    if plan.app is not None and not _APP.match(plan.app):
-        report.add(
-            ("app",),
-            "PLAN-019",
-            f'"{clipped(plan.app)}" is no dotted path of an app.',
-            fix='write it like "proj.celery:app"',
-        )
+    _judge_app(report, ("app",), plan.app)
+    for name, pool in plan.pools.items():
+        _judge_app(report, ("pools", name, "app"), pool.app)
     for at, module in enumerate(plan.imports):
         if not _MODULE.match(module):
             report.add(
@@ -57,3 +53,13 @@ def _judge_modules(plan: Plan, report: Report) -> None:
                 f'"{clipped(module)}" is no dotted path of a module.',
                 fix='write it like "shop.tasks"',
             )
+
+
+def _judge_app(report: Report, path: PlanPath, app: str | None) -> None:
+    if app is not None and not _APP.match(app):
+        report.add(
+            path,
+            "PLAN-019",
+            f'"{clipped(app)}" is no dotted path of an app.',
+            fix='write it like "proj.celery:app"',
+        )
