@@ -10,6 +10,7 @@ _SIZE_UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2*
 #: a hundred years: adding it to any date of today stays a date
 _LONGEST_S = 36_525 * 86_400.0
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)\Z")
+_CPUS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(m)?\Z")
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(B|KiB|MiB|GiB|TiB)\Z")
 
 
@@ -38,6 +39,13 @@ def size_bytes(text: str) -> int:
             f'"{text}" is not a size: write a number and one of B, KiB, MiB, GiB, TiB, like "512MiB"'
         )
     return int(float(found[1]) * _SIZE_UNITS_BYTES[found[2]])
+
+
+def cpus(text: str) -> float | None:
+    """Read "2", "0.5" or "500m" (thousandths) into CPUs; None if it is none of these, or none at all."""
+    found = _CPUS.match(text)
+    number = float(found[1]) / (1000 if found[2] else 1) if found else 0.0
+    return number or None
 
 
 def say_size(size: int) -> str:

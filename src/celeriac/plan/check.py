@@ -14,6 +14,7 @@ from celeriac.plan.report import Places, PlanPath, Report, raise_errors
 from celeriac.plan.rules import (
     addresses,
     breakers,
+    deploying,
     flowers,
     letters,
     limits,
@@ -58,6 +59,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     addresses.judge(plan, report)
     routes.judge(plan, report, task_names)
     limits.judge(plan, report)
+    deploying.judge(plan, report)
     retries.judge(plan, report)
     breakers.judge(plan, report)
     flowers.judge(plan, report)

@@ -17,7 +17,9 @@ from celeriac.plan.model import Plan
 Base = Literal["text", "number", "truth", "duration", "size", "choice", "list", "map", "table", "any"]
 
 #: fields of Plan that are no part of the declaration: reading fills them in
-_FILLED_IN = frozenset({"brokers", "because", "beside_broker", "folder", "source", "environment"})
+_FILLED_IN = frozenset(
+    {"brokers", "because", "variables", "beside_broker", "folder", "source", "environment"}
+)
 
 _BASES: dict[Any, Base] = {
     str: "text",
@@ -48,7 +50,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     secret: it is only taken from a variable.
     several: a list of such values may be written instead of one.
     item: the kind of a list's or a map's values.
-    struct: the type of a table.
+    struct: the type of a table; of another base: the table that may be written instead.
     """
 
     base: Base
@@ -103,8 +105,9 @@ def kind_of(hint: Any) -> Kind:  # noqa: PLR0911 - one line for each form of typ
         inner, *marks = get_args(hint)
         return _marked(kind_of(inner), marks)
     if origin in (Union, types.UnionType):
-        inner = next(each for each in get_args(hint) if each is not type(None))
-        return msgspec.structs.replace(kind_of(inner), optional=True)
+        first, *others = (each for each in get_args(hint) if each is not type(None))
+        kind = msgspec.structs.replace(kind_of(first), optional=type(None) in get_args(hint))
+        return msgspec.structs.replace(kind, struct=others[0]) if others else kind
     if origin is Literal:
         return Kind(base="choice", choices=get_args(hint))
     if origin is tuple:
@@ -158,6 +161,8 @@ def described(kind: Kind, *, typed: bool = False) -> str:
             said = f"{said} to {kind.high:.0f}"
     if kind.none_word:
         said = f'{said}, or "{kind.none_word}"'
+    if kind.base == "number" and kind.struct:
+        said = f"{said}, or {f'a {kind.struct.__name__}' if typed else 'a table'}"
     if kind.several and not typed:
         said = f"{said}, or a list of them"
     return said

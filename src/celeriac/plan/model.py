@@ -53,6 +53,32 @@ class Autoscale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max: Annotated[int, Range(1, 10_000)]
 
 
+class Replicas(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds between which workers of a pool are started and stopped.
+
+    min: workers that run when there is nothing to do; 0 lets a cluster's scaler stop them all.
+    max: workers that run at most.
+    """
+
+    min: Annotated[int, Range(0, 1000)]
+    max: Annotated[int, Range(1, 1000)]
+
+
+class Resources(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a worker may use of its host, kept by what runs it: Compose, systemd or Kubernetes, not by `up`.
+
+    cpu: CPUs it may use at most, like "2", "0.5" or "500m"; None: as many as there are.
+    memory: memory above which it is killed; None: as much as there is.
+    cpu_reserved: CPUs kept free for it; None: half of `cpu`.
+    memory_reserved: memory kept free for it; None: half of `memory`.
+    """
+
+    cpu: str | None = None
+    memory: Size | None = None
+    cpu_reserved: str | None = None
+    memory_reserved: Size | None = None
+
+
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A named kind of worker. A field left out takes the profile's value, else the Celery app's.
 
@@ -68,7 +94,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
     max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
     grace: how long a stopping worker may finish what it runs before it is killed.
-    replicas: workers of this pool that run; with 0 its queues wait.
+    replicas: workers of this pool that run, or two bounds for their number; with 0 its queues wait.
+    resources: what one worker may use of its host; None: whatever is there.
     """
 
     queues: tuple[str, ...]
@@ -83,7 +110,15 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_tasks_per_child: Annotated[int, Range(1, 1_000_000_000)] | None = None
     max_memory_per_child: Size | None = None
     grace: Duration = timedelta(seconds=60)
-    replicas: Annotated[int, Range(0, 1000)] = 1
+    replicas: Annotated[int | Replicas, Range(0, 1000)] = 1
+    resources: Resources | None = None
+
+    @property
+    def workers(self) -> Replicas:
+        """The bounds of `replicas`, which are the same where it is a plain number."""
+        if isinstance(self.replicas, Replicas):
+            return self.replicas
+        return Replicas(min=self.replicas, max=self.replicas)
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -292,6 +327,35 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     address: str = "127.0.0.1:9540"
 
 
+class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where `celeriac render` takes the plan to; what is left out follows the plan's name.
+
+    image: the container image, with its tag; empty: the name, tagged "latest".
+    namespace: the Kubernetes namespace; empty: the name.
+    folder: where the project lies on a host, for systemd and supervisor; empty: /srv/ and the name.
+    user: the user of a host that runs it; empty: the name.
+    """
+
+    image: str = ""
+    namespace: str = ""
+    folder: str = ""
+    user: str = ""
+
+
+class Variable(msgspec.Struct, frozen=True, kw_only=True):
+    """A variable of the environment that a plan reads.
+
+    default: what it is when unset; None: it must be set.
+    at: the keys it fills in, like "[flower].auth".
+    secret: one of them is a secret, or an address that holds a password.
+    """
+
+    name: str
+    default: str | None = None
+    at: tuple[str, ...] = ()
+    secret: bool = False
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """The whole declaration, with environments and variables already resolved.
 
@@ -316,8 +380,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     logs: how processes log; None: as the app itself says.
     tracing: where spans go; None: nowhere.
     sentry: where failures are reported; None: nowhere.
+    deploy: where `celeriac render` takes it to.
     brokers: the brokers to choose from, in order; empty if there is only one. In Python they are given here.
     because: why `broker` was chosen among `brokers`; None: it was not chosen yet, and is the first.
+    variables: what it reads from the environment, in the order in which it names them.
     beside_broker: which of the URLs above were left out, and so follow the broker.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
@@ -344,8 +410,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     logs: Logs | None = None
     tracing: Tracing | None = None
     sentry: Sentry | None = None
+    deploy: Deploy = Deploy()
     brokers: tuple[str, ...] = ()
     because: str | None = None
+    variables: tuple[Variable, ...] = ()
     beside_broker: tuple[str, ...] = ()
     folder: Path = Path()
     source: Path | None = None

@@ -28,6 +28,7 @@ SECTIONS = (
     "sentry",
     "flower",
     "flowers",
+    "deploy",
 )
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -62,6 +63,7 @@ class Layout(msgspec.Struct, frozen=True):
             "tracing",
             "sentry",
             "flower",
+            "deploy",
             "celeriac",
         ):
             return outer + 1

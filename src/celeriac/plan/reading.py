@@ -15,7 +15,7 @@ from celeriac.plan.model import Plan
 from celeriac.plan.places import absolute, shown
 from celeriac.plan.report import Report, clipped, write_or
 from celeriac.plan.shape import Shape
-from celeriac.plan.variables import FromEnvironment, fill_in
+from celeriac.plan.variables import FromEnvironment, fill_in, variables_of
 
 FILE_NAMES = ("celeriac.toml", "pyproject.toml")
 
@@ -60,7 +60,13 @@ def read_plan(
     values.update({key: FromEnvironment(variables[name], f"${{{name}}}") for key, name in overrides.items()})
     fields = Shape(report).plan(values)
     folder = document.source.parent
-    plan = Plan(**fields, folder=folder, source=document.source, environment=environment)
+    plan = Plan(
+        **fields,
+        variables=variables_of(written),
+        folder=folder,
+        source=document.source,
+        environment=environment,
+    )
     report_contradictions(plan, report)
     _judge_other_environments(document, environment, variables, report)
     report.raise_errors()

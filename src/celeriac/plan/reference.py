@@ -20,6 +20,7 @@ from celeriac.plan.model import (
     Autoscale,
     Beat,
     Breaker,
+    Deploy,
     Flower,
     Letters,
     LogFile,
@@ -31,6 +32,8 @@ from celeriac.plan.model import (
     ProfileName,
     Queue,
     Records,
+    Replicas,
+    Resources,
     Retry,
     Schedule,
     Sentry,
@@ -48,6 +51,8 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Queue: "[queues.NAME]",
     Pool: "[pools.NAME]",
     Autoscale: "[pools.NAME.autoscale]",
+    Replicas: "[pools.NAME.replicas]",
+    Resources: "[pools.NAME.resources]",
     Policy: '[tasks."GLOB"]',
     Retry: '[tasks."GLOB".retry]',
     Breaker: '[tasks."GLOB".breaker]',
@@ -61,6 +66,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Tracing: "[tracing]",
     Sentry: "[sentry]",
     Beat: "[beat]",
+    Deploy: "[deploy]",
 }
 
 
@@ -93,7 +99,7 @@ def _section(heading: str, promise: str, texts: dict[str, str], fields: dict[str
 def _takes(kind: Kind) -> str:
     if kind.base == "table" and kind.struct in _TABLES:
         return "a table, below"
-    return _cell(described(kind))
+    return _cell(described(kind) + (", below" if kind.base == "number" and kind.struct else ""))
 
 
 def _default(field: Field) -> str:

@@ -93,6 +93,8 @@ def _kind(kind: Kind) -> dict[str, Any]:
                 **{key: int(each) for key, each in bounds.items() if each is not None},
             }
             schema = _or_text(schema, kind)
+            if kind.struct is not None:
+                schema["anyOf"].append(_properties(kind.struct))
         case "truth":
             schema = _or_text({"type": "boolean"}, kind)
         case "duration" | "size":

@@ -124,6 +124,8 @@ class Shape:
         return kept if len(kept) > 1 else kept[0]
 
     def _number(self, kind: Kind, value: Any, path: PlanPath) -> Any:
+        if kind.struct and isinstance(value, dict | kind.struct):
+            return self._table(kind, value, path)
         if isinstance(value, FromEnvironment):
             # The environment has only text, so a text from there may stand for a number.
             number = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else value

@@ -46,7 +46,7 @@ def _processes(plan: Plan) -> Iterator[Process]:
     # A child reads the plan again: it must lay the same environment over it.
     env = {"CELERIAC_ENV": plan.environment} if plan.environment else {}
     for name, pool in plan.pools.items():
-        for replica in range(1, pool.replicas + 1):
+        for replica in range(1, pool.workers.min + 1):
             yield Process(
                 name=f"{name}-{replica}",
                 kind="worker",

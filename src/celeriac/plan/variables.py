@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from celeriac.plan.model import Variable
+from celeriac.plan.places import HEAD
 from celeriac.plan.report import PlanPath, Report, clipped
 
 #: `$${` writes a plain `${`; a default runs to the next closing brace
@@ -13,6 +15,10 @@ from celeriac.plan.report import PlanPath, Report, clipped
 _REFERENCE = re.compile(
     r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*+)(?::-(?P<default>[^}]*+))?(?P<end>\})?)?"
 )
+
+
+#: keys that hold a secret, or an address with a password in it
+_SECRET_KEYS = frozenset(("broker", "results", "state", "coordination", "auth", "broker_api", "dsn"))
 
 
 class FromEnvironment(str):
@@ -46,6 +52,41 @@ def fill_in(value: Any, environ: Mapping[str, str], path: PlanPath, report: Repo
     if isinstance(value, dict):
         return {key: fill_in(each, environ, (*path, key), report) for key, each in value.items()}
     return value
+
+
+def variables_of(values: Mapping[str, Any]) -> tuple[Variable, ...]:
+    """List the variables that the values of a plan refer to, each once, in the order of the plan."""
+    found: dict[str, Variable] = {}
+
+    def look(value: Any, path: PlanPath) -> None:
+        if isinstance(value, dict):
+            for key, each in value.items():
+                look(each, (*path, key))
+        elif isinstance(value, list):
+            for each in value:
+                look(each, path)
+        elif isinstance(value, str):
+            for reference in _REFERENCE.finditer(value):
+                if reference["name"] and reference["end"]:
+                    note(reference["name"], reference["default"], path)
+
+    def note(name: str, default: str | None, path: PlanPath) -> None:
+        seen = found.get(name, Variable(name=name, default=default))
+        found[name] = Variable(
+            name=name,
+            # Of two defaults neither is the variable's own: what the plan says at each place holds there.
+            default=default if seen.default == default else None,
+            at=tuple(dict.fromkeys((*seen.at, _said(path)))),
+            secret=seen.secret or bool(path and path[-1] in _SECRET_KEYS),
+        )
+
+    look(dict(values), ())
+    return tuple(found.values())
+
+
+def _said(path: PlanPath) -> str:
+    table = ("celeriac",) if path[0] in HEAD else path[:-1]
+    return f"[{'.'.join(map(str, table))}].{path[-1]}"
 
 
 def _filled_text(text: str, environ: Mapping[str, str], path: PlanPath, report: Report | None) -> str:

@@ -130,13 +130,13 @@ def test_a_wrong_value_is_said_with_what_is_expected(tmp_path, line, message):
 def test_known_keys_of_later_are_not_accepted_today(tmp_path):
     """An option that does nothing is worse than none."""
     (tmp_path / "celeriac.toml").write_text(
-        '[queues.a]\n[pools.p]\nqueues = ["a"]\nresources = {}\n[tasks.t]\nrate = "1/s"\nunique = {}\n'
+        '[queues.a]\n[pools.p]\nqueues = ["a"]\n[tasks.t]\nrate = "1/s"\nunique = {}\n'
         '[schedules.s]\ntask = "t"\nevery = "1s"\n[console]\n'
     )
     with pytest.raises(PlanError) as raised:
         read_plan(tmp_path, environ={})
     assert {problem.code for problem in raised.value.problems} == {"PLAN-010"}
-    assert len(raised.value.problems) == 4
+    assert len(raised.value.problems) == 3
 
 
 def test_only_the_first_hundred_problems_are_said(tmp_path):

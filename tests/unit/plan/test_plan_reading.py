@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from celeriac.errors import PlanError
@@ -69,7 +70,8 @@ def problems_of(folder: Path, **options) -> list[PlanError]:
 
 def test_a_file_and_python_say_the_same(folder):
     plan = read_plan(folder / "celeriac.toml", environ={})
-    assert plan == Plan(
+    # In Python there are no references to variables.
+    assert msgspec.structs.replace(plan, variables=()) == Plan(
         name="shop",
         imports=("shop.tasks",),
         broker="sqlite:///data/broker.db",
@@ -175,7 +177,7 @@ def test_a_variable_may_hold_a_number(folder):
 def test_text_that_is_written_down_is_no_number(folder):
     (folder / "celeriac.toml").write_text(PLAN.replace("replicas = 2", 'replicas = "2"'))
     [problem] = problems_of(folder)
-    assert (problem.code, problem.fix) == ("PLAN-011", "write a whole number from 0 to 1000")
+    assert (problem.code, problem.fix) == ("PLAN-011", "write a whole number from 0 to 1000, or a table")
 
 
 @pytest.mark.parametrize(
