@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from celeriac.plan import Plan, Process
 
 
+#: in the state folder: what the processes print while a command has the terminal
+LOG = "up.log"
+
+
 @click.command()
 @click.option(
     "--only",
@@ -30,15 +34,21 @@ if TYPE_CHECKING:
     help="Run N workers of this pool, whatever the plan says. May be repeated.",
 )
 @click.option("--reload", is_flag=True, help="Start again when the code or the plan is edited.")
+@click.argument("argv", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 @pass_project
-def command(project: Project, only: Sequence[str], scale: Sequence[str], reload: bool) -> int:
+def command(
+    project: Project, only: Sequence[str], scale: Sequence[str], reload: bool, argv: Sequence[str]
+) -> int:
     """Run the plan: its workers, its recorder, its beat.
 
     Ctrl-C once: beat stops, then workers finish what they run, then the recorder stops. Ctrl-C twice: all is
     killed, and unfinished tasks go back to their queues.
 
+    With a COMMAND, it runs once everything is ready, and its end stops everything: a demo, integration tests.
+    What the processes print is in .celeriac/up.log then.
+
     Exit codes: 0 everything stopped by itself, 1 something had to be killed, 2 the plan is wrong, 3 the
-    project is running already.
+    project is running already; COMMAND's own if that is not 0.
     """
     import asyncio
     import logging
@@ -46,6 +56,7 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
     import sys
 
     from celeriac.plan import verify
+    from celeriac.supervise.companion import Companion
     from celeriac.supervise.instance import Instance
     from celeriac.supervise.output import Output, OutputHandler
     from celeriac.supervise.supervisor import Reload, Supervisor
@@ -58,26 +69,29 @@ def command(project: Project, only: Sequence[str], scale: Sequence[str], reload:
 
     wanted = processes()
     plan = project.hold_broker()
-    output = Output(sys.stdout)
-    logger = logging.getLogger("celeriac.supervise")
-    logger.addHandler(OutputHandler(output))
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
+    environ = {**os.environ, **project.child_environ}
 
-    async def supervise(instance: Instance) -> int:
+    async def supervise(instance: Instance, output: Output) -> int:
         return await Supervisor(
             wanted,
             folder=plan.folder,
             instance=instance,
             output=output,
             broker=plan.broker,
-            environ={**os.environ, **project.child_environ, "PYTHONUNBUFFERED": "1"},
+            environ={**environ, "PYTHONUNBUFFERED": "1"},
             reload=Reload(plan=plan.source, processes=processes) if reload else None,
+            companion=Companion(argv, environ) if argv else None,
         ).run()
 
     with Instance(plan.state_folder) as instance:
-        show(plan, wanted)
-        return asyncio.run(supervise(instance))
+        output = Output((plan.state_folder / LOG).open("w") if argv else sys.stdout)
+        logger = logging.getLogger("celeriac.supervise")
+        logger.addHandler(OutputHandler(output))
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        if not argv:
+            show(plan, wanted)
+        return asyncio.run(supervise(instance, output))
 
 
 def same_broker(edited: Plan, project: Project) -> None:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from celeriac.control.processes import UpState
-from celeriac.errors import CeleriacError, redacted
+from celeriac.errors import CeleriacError, SuperviseError, redacted
 from celeriac.events import emit
 from celeriac.plan import Process
+from celeriac.supervise.companion import READY_WITHIN, Companion
 from celeriac.supervise.instance import Instance
 from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
+from celeriac.units import say_duration
 
 #: what sends stops first, what records the last letters after the workers, what watches last
 DRAIN_ORDER = ("beat", "worker", "recorder", "metrics", "flower")
@@ -46,6 +48,7 @@ class Supervisor:
     folder: where the processes work, and watched for edits.
     instance: held while this runs; what runs is published there.
     environ: what every process finds in its environment.
+    companion: runs once all are ready; everything drains when it ends.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Supervisor:
         broker: str = "",
         environ: Mapping[str, str] | None = None,
         reload: Reload | None = None,
+        companion: Companion | None = None,
     ) -> None:
         self._processes = tuple(processes)
         self._folder = folder
@@ -66,6 +70,7 @@ class Supervisor:
         self._broker = redacted(broker)
         self._environ = dict(os.environ if environ is None else environ)
         self._reload = reload
+        self._companion = companion
         self._since = time.time()
         self._keepers: list[Keeper] = []
         self._stopping = asyncio.Event()
@@ -75,7 +80,10 @@ class Supervisor:
     async def run(self) -> int:
         """Run until SIGINT, SIGTERM or SIGHUP; a second one kills what still runs.
 
-        Returns: FINISHED if every process ended by itself when asked, FORCED if one had to be killed.
+        Returns: FINISHED if every process ended by itself when asked, FORCED if one had to be killed; the
+            companion's exit code instead where that is not 0.
+        Raises: CommandError UP-016 if the companion cannot be run, SuperviseError UP-017 if it had nothing to
+            work with; everything has drained then.
         """
         loop = asyncio.get_running_loop()
         for number in _STOPPED_BY:
@@ -85,12 +93,19 @@ class Supervisor:
             following = None
             if self._reload is not None:
                 following = asyncio.create_task(self._follow_edits(self._reload))
+            beside = None
+            if self._companion is not None:
+                beside = asyncio.create_task(self._accompany(self._companion))
             await self._stopping.wait()
             if following is not None:
                 following.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await following
-            return await self._finish()
+            code = await self._finish()
+            if self._companion is not None and beside is not None:
+                await beside
+                code = self._companion.exit_code or code
+            return code
         finally:
             for number in _STOPPED_BY:
                 loop.remove_signal_handler(number)
@@ -105,6 +120,8 @@ class Supervisor:
         if not self._forced:
             emit("supervise", "up.forced")
         self._forced = True
+        if self._companion is not None:
+            self._companion.kill()
         for keeper in self._keepers:
             keeper.kill()
 
@@ -145,7 +162,33 @@ class Supervisor:
         await asyncio.gather(*(keeper.ready.wait() for keeper in self._keepers))
         emit("supervise", "up.ready", count=len(self._keepers), seconds=f"{time.monotonic() - started:.1f}")
 
+    async def _accompany(self, companion: Companion) -> None:
+        """Run the companion when all are ready, and stop everything when it ends."""
+        ready = asyncio.gather(*(keeper.ready.wait() for keeper in self._keepers))
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait(
+                {ready, stopping}, timeout=READY_WITHIN.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._stopping.is_set():
+                return
+            if not ready.done():
+                waiting = [keeper.process.name for keeper in self._keepers if not keeper.ready.is_set()]
+                raise SuperviseError(
+                    "UP-017",
+                    f"not ready within {say_duration(READY_WITHIN)}: {', '.join(waiting)}; the command was not run",
+                    fix="see what the processes print with `celeriac up` alone",
+                )
+            await companion.run()
+        finally:
+            ready.cancel()
+            stopping.cancel()
+            if not self._stopping.is_set():
+                self.stop()
+
     async def _finish(self) -> int:
+        if self._companion is not None:
+            self._companion.ask_to_end()
         if self._announcing is not None:
             self._announcing.cancel()
         emit("supervise", "up.stopping")
