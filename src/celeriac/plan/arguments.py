@@ -68,6 +68,10 @@ def _options(pool: Pool) -> Iterator[str]:
     if pool.max_memory_per_child:
         # Celery counts in KiB.
         yield from ("--max-memory-per-child", str(-(-pool.max_memory_per_child // 1024)))
+    if not pool.gossip:
+        yield "--without-gossip"
+    if not pool.mingle:
+        yield "--without-mingle"
 
 
 def _seconds(span: timedelta) -> str:

@@ -93,6 +93,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork only.
     max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
     max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
+    gossip: whether workers follow each other's events; nothing of Celeriac needs it, and each worker reads them all.
+    mingle: whether a starting worker asks the others which tasks were revoked; without it, it runs those.
     grace: how long a stopping worker may finish what it runs before it is killed.
     replicas: workers of this pool that run, or two bounds for their number; with 0 its queues wait.
     resources: what one worker may use of its host; None: whatever is there.
@@ -109,6 +111,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     soft_time_limit: Duration | None = None
     max_tasks_per_child: Annotated[int, Range(1, 1_000_000_000)] | None = None
     max_memory_per_child: Size | None = None
+    gossip: bool = True
+    mingle: bool = True
     grace: Duration = timedelta(seconds=60)
     replicas: Annotated[int | Replicas, Range(0, 1000)] = 1
     resources: Resources | None = None

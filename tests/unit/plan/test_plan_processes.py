@@ -33,6 +33,8 @@ POOLS = {
         time_limit=timedelta(seconds=90),
         soft_time_limit=timedelta(milliseconds=1500),
         max_memory_per_child=512 * 2**20 + 1,
+        gossip=False,
+        mingle=False,
     ),
 }
 PLAN = Plan(queues=QUEUES, pools=POOLS)
@@ -134,9 +136,10 @@ def test_the_command_line_is_what_the_pool_says():
         "--loglevel",
         "INFO",
     )
-    assert arguments("big")[9:17] == (
+    assert arguments("big")[9:19] == (
         *("--time-limit", "90", "--soft-time-limit", "1.5"),
         *("--max-tasks-per-child", "100", "--max-memory-per-child", "524289"),
+        *("--without-gossip", "--without-mingle"),
     )
 
 
@@ -156,6 +159,8 @@ def test_celery_itself_understands_the_command_line():
         assert options["queues"] == ",".join(declared.queues)
         assert options["hostname"] == f"{pool}-1@%h"
         assert options["loglevel"] == "DEBUG"
+        assert bool(options.get("without_gossip")) is not declared.gossip
+        assert bool(options.get("without_mingle")) is not declared.mingle
 
 
 def test_variables_of_a_worker_win_over_the_plan():
