@@ -119,6 +119,26 @@ def test_pages_follow_each_other_without_gap_or_repeat_even_at_equal_times(recor
     assert records.ids(EVERY) == sorted(seen)
 
 
+@pytest.mark.parametrize("states", [None, ("waiting",), ("waiting", "replaying"), ("discarded", "waiting")])
+def test_a_page_further_down_begins_where_the_one_before_it_ended_whatever_their_states(records, states):
+    records.insert_letters([replace(LETTER, id=f"{n:02}", died_at=float(n // 3)) for n in range(20)])
+    for n in range(0, 20, 4):
+        records.discard(f"{n:02}")
+        records.claim(f"{n + 1:02}", "token", "default")
+    wanted = LetterFilter(states=states)
+    pages = [[each.id for each in records.find(wanted, limit=7, skip=skip)] for skip in (0, 7, 14, 21)]
+    assert [each for page in pages for each in page] == records.ids(wanted)[::-1]
+    after = records.find(wanted, limit=3)[-1]
+    assert records.find(wanted, limit=7, after=after, skip=2) == records.find(wanted, limit=7, skip=5)
+
+
+def test_tasks_that_have_letters_are_named_once_each_in_order(records):
+    assert records.tasks() == []
+    records.insert_letters([replace(LETTER, id=f"{n}", task=("b", "a", None, "c")[n % 4]) for n in range(12)])
+    assert records.tasks() == ["a", "b", "c"]
+    assert records.tasks(limit=2) == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "ids"),
     [

@@ -125,6 +125,8 @@ def test_pages_follow_each_other_without_gap_or_repeat_even_at_equal_times(runs)
         page = runs.find(EVERY, limit=7, after=page[-1])
     assert found == sorted(found, reverse=True)
     assert len(found) == 20
+    assert [each for skip in (0, 7, 14, 21) for each in ids(runs.find(EVERY, limit=7, skip=skip))] == found
+    assert (runs.count(EVERY), runs.count(EVERY, at_most=20), runs.count(EVERY, at_most=19)) == (20, 20, 19)
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,15 @@ class Letters:
                 fix="start it; letters that still wait in their queue are not listed until then",
             ) from error
 
-    def page(self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None) -> list[Letter]:
-        """Give a page of letters, newest first; `after` is the last letter of the page before."""
-        return self._records.find(wanted, limit, after)
+    def page(
+        self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None, skip: int = 0
+    ) -> list[Letter]:
+        """Give a page of letters, newest first, after the last letter of the page before or past `skip` others."""
+        return self._records.find(wanted, limit, after, skip)
+
+    def tasks(self) -> list[str]:
+        """Give the names of tasks that have letters, in order; the first hundred."""
+        return self._records.tasks()
 
     def count(self, wanted: LetterFilter) -> int:
         """Count letters."""

@@ -92,13 +92,20 @@ class History:
         """Whether the plan has runs recorded now; what is on record already can be read all the same."""
         return self._plan.records is not None
 
-    def page(self, wanted: RunFilter, limit: int = 50, after: Seen | None = None) -> list[Seen]:
-        """Give a page of runs, those seen last first; `after` is the last run of the page before."""
-        return self._runs.find(wanted, limit, after)
+    def page(
+        self, wanted: RunFilter, limit: int = 50, after: Seen | None = None, skip: int = 0
+    ) -> list[Seen]:
+        """Give a page of runs, those seen last first, after the last run of the page before or past `skip` others."""
+        return self._runs.find(wanted, limit, after, skip)
 
-    def count(self, wanted: RunFilter) -> int:
-        """Count runs."""
-        return self._runs.count(wanted)
+    def count(self, wanted: RunFilter, at_most: int | None = None) -> int:
+        """Count runs, at most so many."""
+        return self._runs.count(wanted, at_most)
+
+    def with_prefix(self, prefix: str, limit: int = 50) -> list[Seen]:
+        """Give the runs whose task id starts with `prefix`, in the order of their ids."""
+        found = (self._runs.get(each) for each in self._runs.with_prefix(prefix, limit))
+        return [each for each in found if each is not None]
 
     def get(self, task_id: str) -> Seen | None:
         """Give the run of a task, None if none is on record."""

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import func, select, update
 
 from celeriac.records.database import Database
 from celeriac.records.deaths import insert_once, settled_at
 from celeriac.records.letter import Letter, LetterCount, LetterFilter
 from celeriac.records.merging import join_deaths
-from celeriac.records.query import condition
+from celeriac.records.query import condition, newest_ids
 from celeriac.records.rows import from_row, to_row
 from celeriac.records.schema import letters
 
@@ -46,19 +46,27 @@ class Records(Database):
         with self._reading() as connection:
             return list(connection.execute(query.order_by(letters.c.id).limit(limit)).scalars())
 
-    def find(self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None) -> list[Letter]:
-        """Give a page of letters, newest death first; `after` is the last letter of the page before."""
-        query = select(letters).where(condition(wanted, self._dialect))
-        if after is not None:
-            query = query.where(
-                or_(
-                    letters.c.died_at < after.died_at,
-                    and_(letters.c.died_at == after.died_at, letters.c.id < after.id),
-                )
-            )
-        query = query.order_by(letters.c.died_at.desc(), letters.c.id.desc()).limit(limit)
+    def find(
+        self, wanted: LetterFilter, limit: int = 50, after: Letter | None = None, skip: int = 0
+    ) -> list[Letter]:
+        """Give a page of letters, newest death first.
+
+        after: the last letter of the page before; skip: letters passed over before the page begins.
+        """
+        page = newest_ids(wanted, limit, skip, after, self._dialect)
+        query = select(letters).join(page, page.c.id == letters.c.id)
+        query = query.order_by(letters.c.died_at.desc(), letters.c.id.desc())
         with self._reading() as connection:
             return [from_row(dict(row)) for row in connection.execute(query).mappings()]
+
+    def tasks(self, limit: int = 100) -> list[str]:
+        """Give the names of tasks that have letters, in order, at most `limit`; each costs one look at the index."""
+        name = select(func.min(letters.c.task).label("task")).cte("names", recursive=True)
+        later = select(func.min(letters.c.task)).where(letters.c.task > name.c.task).scalar_subquery()
+        names = name.union_all(select(later).where(name.c.task.is_not(None)))
+        with self._reading() as connection:
+            found = connection.execute(select(names.c.task).limit(limit + 1)).scalars()
+            return [each for each in found if each is not None][:limit]
 
     def ids(self, wanted: LetterFilter) -> list[str]:
         """Give the ids of all letters that match, oldest death first."""

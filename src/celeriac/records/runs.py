@@ -70,23 +70,31 @@ class Runs(Database):
         with self._reading() as connection:
             return list(connection.execute(query.order_by(runs.c.task_id).limit(limit)).scalars())
 
-    def find(self, wanted: RunFilter, limit: int = 50, after: Seen | None = None) -> list[Seen]:
-        """Give a page of runs, those seen last first; `after` is the last run of the page before."""
-        query = select(*RUN_COLUMNS).where(_condition(wanted, self._dialect))
+    def find(
+        self, wanted: RunFilter, limit: int = 50, after: Seen | None = None, skip: int = 0
+    ) -> list[Seen]:
+        """Give a page of runs, those seen last first.
+
+        after: the last run of the page before; skip: runs passed over before the page begins.
+        """
+        newest = runs.c.seen_at.desc(), runs.c.task_id.desc()
+        query = select(runs.c.task_id).where(_condition(wanted, self._dialect))
         if after is not None:
             at = after.outcome.seen_at
             query = query.where(
                 or_(runs.c.seen_at < at, and_(runs.c.seen_at == at, runs.c.task_id < after.run.task_id))
             )
-        query = query.order_by(runs.c.seen_at.desc(), runs.c.task_id.desc()).limit(limit)
+        # Whole runs are read for this page alone, and not for those passed over.
+        page = query.order_by(*newest).limit(limit).offset(skip).subquery()
+        whole = select(*RUN_COLUMNS).join(page, page.c.task_id == runs.c.task_id).order_by(*newest)
         with self._reading() as connection:
-            return [_seen(row) for row in connection.execute(query).mappings()]
+            return [_seen(row) for row in connection.execute(whole).mappings()]
 
-    def count(self, wanted: RunFilter) -> int:
-        """Count the runs that match."""
-        query = select(func.count()).select_from(runs).where(_condition(wanted, self._dialect))
+    def count(self, wanted: RunFilter, at_most: int | None = None) -> int:
+        """Count the runs that match; at most so many, where more would say no more."""
+        matching = select(runs.c.task_id).where(_condition(wanted, self._dialect)).limit(at_most).subquery()
         with self._reading() as connection:
-            return int(connection.execute(query).scalar_one())
+            return int(connection.execute(select(func.count()).select_from(matching)).scalar_one())
 
     def prune(self, keep: timedelta) -> int:
         """Delete at most `PRUNED_AT_ONCE` runs of which nothing was seen for longer than `keep`; give how many."""
