@@ -113,9 +113,9 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[[str], PrometheusServer]]:
 
 @pytest.fixture(scope="session")
 def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQServer]:
-    """A real RabbitMQ for the whole session; skips where none is installed, fails there in CI."""
+    """A real RabbitMQ, its management API included, for the whole session; skipped and failed as Redis is."""
     try:
-        with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq")) as server:
+        with running_rabbitmq(tmp_path_factory.mktemp("rabbitmq"), management=True) as server:
             yield server
     except FileNotFoundError as missing:
         if is_ci():

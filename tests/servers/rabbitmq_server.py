@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.request
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from servers.redis_server import free_port
 
@@ -22,18 +27,52 @@ PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 @dataclass(frozen=True)
 class RabbitMQServer:
-    """A running server with its default user; `url` names its default virtual host."""
+    """A running server with its default user; `url` names its default virtual host.
+
+    management_port: where its management API and pages are; None if it was started without.
+    """
 
     port: int
+    management_port: int | None = None
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
+    @property
+    def api(self) -> str:
+        """The URL of the management API, with its user."""
+        assert self.management_port is not None, "started without management"
+        return f"http://guest:guest@127.0.0.1:{self.management_port}/api/"
+
+    def ask(self, method: str, path: str, content: object = None) -> Any:
+        """Ask the management API, as `ask("GET", "queues/%2f")`."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.management_port}/api/{path}",
+            method=method,
+            data=None if content is None else json.dumps(content).encode(),
+            headers={
+                "Authorization": "Basic " + base64.b64encode(b"guest:guest").decode(),
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def new_vhost(self) -> str:
+        """Make an empty virtual host, and give the broker URL that names it."""
+        name = f"vhost-{uuid.uuid4().hex}"
+        self.ask("PUT", f"vhosts/{name}", {})
+        self.ask("PUT", f"permissions/{name}/guest", {"configure": ".*", "write": ".*", "read": ".*"})
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/{name}"
+
 
 @contextmanager
-def running_rabbitmq(folder: Path) -> Iterator[RabbitMQServer]:
+def running_rabbitmq(folder: Path, *, management: bool = False) -> Iterator[RabbitMQServer]:
     """Run a RabbitMQ in `folder` until the block ends.
+
+    management: with its management plugin, which takes a little longer to start.
 
     Raises: FileNotFoundError if there is none; TimeoutError, with its log, if it does not answer.
     """
@@ -41,8 +80,16 @@ def running_rabbitmq(folder: Path) -> Iterator[RabbitMQServer]:
     if epmd is None or not PROGRAM.exists():
         raise FileNotFoundError("rabbitmq-server is not installed: run scripts/install-servers")
     port, names_port = free_port(), free_port()
-    plugins = folder / "plugins"
-    plugins.write_text("[].\n")
+    management_port = free_port() if management else None
+    plugins, config = folder / "plugins", folder / "rabbitmq.conf"
+    plugins.write_text("[rabbitmq_management].\n" if management else "[].\n")
+    # Queues are counted every second, where the plugin's default is five.
+    config.write_text(
+        f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management_port}\n"
+        "collect_statistics_interval = 1000\n"
+        if management
+        else ""
+    )
     environ = {
         **os.environ,
         "HOME": str(folder),
@@ -56,6 +103,7 @@ def running_rabbitmq(folder: Path) -> Iterator[RabbitMQServer]:
         "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
         "RABBITMQ_LOG_BASE": str(folder / "log"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(plugins),
+        "RABBITMQ_CONFIG_FILE": str(config),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
     }
     log = folder / "output.log"
@@ -66,12 +114,30 @@ def running_rabbitmq(folder: Path) -> Iterator[RabbitMQServer]:
         )
     try:
         _wait_until_it_listens(port, server, log)
-        yield RabbitMQServer(port)
+        running = RabbitMQServer(port, management_port)
+        if management:
+            _wait_until_it_counts(running, server, log)
+        yield running
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
         names.kill()
         names.wait()
+
+
+def _wait_until_it_counts(running: RabbitMQServer, server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + STARTS_WITHIN_S
+    while True:
+        try:
+            running.ask("GET", "overview")
+        except OSError as not_yet:
+            if server.poll() is not None or time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"the management of RabbitMQ does not answer: {log.read_text(errors='replace')}"
+                ) from not_yet
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _wait_until_it_listens(port: int, server: subprocess.Popen[bytes], log: Path) -> None:
