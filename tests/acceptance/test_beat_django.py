@@ -97,7 +97,8 @@ def site(project: Callable[..., Project]) -> Iterator[tuple[Admin, Running]]:
         "PeriodicTask.objects.filter(name='broken').update(headers='no JSON')\n"
         "PeriodicTask.objects.create(name='off', task='site.note', interval=seconds(1), enabled=False)\n"
         "PeriodicTask.objects.create(name='once', task='site.note', one_off=True, clocked=ClockedSchedule.objects"
-        ".create(clocked_time=timezone.now() + timedelta(seconds=1)))"
+        ".create(clocked_time=timezone.now() + timedelta(seconds=1)))\n"
+        "PeriodicTask.objects.create(name='one-of-many', task='site.note', one_off=True, interval=seconds(1))"
     )
     beat = made.start_celeriac("beat")
     beat.wait_for_log("schedule of-the-code sent")
@@ -117,6 +118,9 @@ def test_the_admin_stays_the_editor(site: tuple[Admin, Running]) -> None:
 
     eventually(written_back, within=10.0)
     assert admin.row("once") == {**admin.row("once"), "enabled": False, "count": 0}
+    # Several of its slots were due when the beat first saw it.
+    assert beat.log.count("schedule one-of-many sent") == 1
+    assert admin.row("one-of-many")["enabled"] is False
 
     # Edits of every kind, taken up within seconds.
     admin.do(

@@ -94,17 +94,21 @@ class Tables:
         try:
             # Takes the row's arguments and options apart; a row whose arguments cannot be read is disabled by it.
             entry = self._entry(row, app=self._app)
-            slots = slots_of_celery(entry.schedule)
-            bounds = (row.start_time, row.expires)
+            bounds = map(_moment_or_none, (row.start_time, row.expires))
+            slots = BoundedSlots(slots_of_celery(entry.schedule), *bounds)
+            since = _since(row)
+            if row.one_off:
+                # Sending disables the row, but of a beat that comes late several slots may be due by then.
+                slots = BoundedSlots(slots, None, slots.next_after(since))
             return Declared(
                 name=row.name,
                 task=row.task,
-                slots=BoundedSlots(slots, *map(_moment_or_none, bounds)),
+                slots=slots,
                 source="django",
                 args=entry.args,
                 kwargs=entry.kwargs,
                 options=entry.options,
-                since=_since(row),
+                since=since,
             )
         except Exception as error:
             # Whatever is written into one row must not stop the others.
