@@ -16,7 +16,9 @@
     ├── MetricsError         METRICS-… metrics and health cannot be served
     ├── ScheduleError        SCHED-…   a schedule cannot be read, asked or led
     ├── IntegrationError     WEB-…     a web framework's settings do not make one project
+    ├── DeployError      DEPLOY-… the plan cannot be rendered for a target, or not written
     ├── TestingError         TEST-…    the tests ask for what cannot be set up
+    ├── TutorialError        TUTOR-…   the tutorial cannot be played, or what it announced did not happen
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
 A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
@@ -109,10 +111,18 @@ class IntegrationError(CeleriacError):
     """A web framework's settings do not make one project."""
 
 
+class DeployError(CeleriacError):
+    """The plan cannot be rendered for a target, or the files not be written."""
+
+
 class TestingError(CeleriacError):
     """The tests ask for what cannot be set up."""
 
     __test__ = False  # pytest would take the class for a test
+
+
+class TutorialError(CeleriacError):
+    """The tutorial cannot be played, or what it announced did not happen."""
 
 
 class FlowError(CeleriacError):

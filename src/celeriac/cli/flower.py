@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--address", metavar="HOST:PORT", help="Listen here; else where the plan says.")
 @pass_project
-def command(project: Project, name: str | None) -> int:
+def command(project: Project, name: str | None, address: str | None) -> int:
     """Run Flower as the plan says, one of several by NAME.
 
     Without NAME it is that of [flower], or Flower at 127.0.0.1:5555 if the plan has none; with it, that of
@@ -35,6 +36,8 @@ def command(project: Project, name: str | None) -> int:
     )
     plan = project.hold_broker()
     flower = chosen(plan, name)
+    if address is not None:
+        flower = listening(flower, address)
     shown = f"http://{flower.address}/{flower.url_prefix.strip('/')}"
 
     def ready() -> None:
@@ -42,6 +45,25 @@ def command(project: Project, name: str | None) -> int:
         say_ready()
 
     return run_flower(project.app(), plan, flower, ready)
+
+
+def listening(flower: Flower, address: str) -> Flower:
+    """Give the Flower at another address.
+
+    Raises: CommandError UP-018 if it is none.
+    """
+    from msgspec.structs import replace
+
+    from celeriac.plan.flowers import host_and_port
+
+    if host_and_port(address) is None:
+        raise CommandError(
+            "UP-018",
+            f'"{address}" is no address to listen at',
+            at="--address",
+            fix="write host and port, like 0.0.0.0:5555",
+        )
+    return replace(flower, address=address)
 
 
 def chosen(plan: Plan, name: str | None) -> Flower:

@@ -29,6 +29,7 @@ COMMANDS: dict[str, str] = {
     "dead": "List, show, mend and replay dead letters.",
     "schedule": "List, run, pause and resume what the clock sends.",
     "plan": "Show the plan worked out into processes, each with its command line.",
+    "render": "Render the plan for TARGET: Compose, systemd, a Dockerfile and so on.",
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",
     "recorder": "Run the recorder, which keeps the dead letters and the runs.",
@@ -36,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "Serve the metrics and the health of this host.",
     "flower": "Run Flower as the plan says, one of several by NAME.",
     "probe": "Say whether the workers of this host live.",
+    "tutorial": "See Celeriac at work in ten minutes, every claim counted.",
     "completion": "Print the completion script of SHELL.",
 }
 

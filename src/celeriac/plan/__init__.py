@@ -32,7 +32,7 @@ from celeriac.plan.model import (
 )
 from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
-from celeriac.plan.reading import find_plan, read_plan
+from celeriac.plan.reading import find_plan, plan_variables, read_plan
 from celeriac.plan.schema import json_schema
 from celeriac.plan.topology import Process, topology
 
@@ -64,6 +64,7 @@ __all__ = [
     "effective",
     "find_plan",
     "json_schema",
+    "plan_variables",
     "policy_for",
     "read_plan",
     "topology",

@@ -248,6 +248,7 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     loggers: only these, with those below them, like "django" or "celeriac.performance"; none named: all.
     max_size: at which size it is rotated, to PATH.1, that to PATH.2, and so on.
     keep: how many rotated files stay.
+    format: lines for people, or one JSON object a line; None: as `[logs]` says.
     """
 
     path: str
@@ -255,6 +256,7 @@ class LogFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     loggers: tuple[str, ...] = ()
     max_size: Size = 10 * 1024 * 1024
     keep: Annotated[int, Range(0, 1000)] = 5
+    format: LogFormat | None = None
 
 
 class Logs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -325,10 +327,12 @@ class Flower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metrics and health, served by one process per host. Without this table nothing is counted or served.
 
-    address: host and port it listens at; 0.0.0.0 lets other hosts in.
+    address: host and port it listens at; 0.0.0.0 lets other hosts in, and then wants `auth`.
+    auth: "user:password" of who may scrape, or several parted by commas; empty: everybody who reaches the address.
     """
 
     address: str = "127.0.0.1:9540"
+    auth: Annotated[str, Secret()] = ""
 
 
 class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -338,24 +342,28 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     namespace: the Kubernetes namespace; empty: the name.
     folder: where the project lies on a host, for systemd and supervisor; empty: /srv/ and the name.
     user: the user of a host that runs it; empty: the name.
+    names: what a pool, or "recorder", "beat", "metrics", "flower", is called there, where not by its own name.
     """
 
     image: str = ""
     namespace: str = ""
     folder: str = ""
     user: str = ""
+    names: dict[str, str] = {}
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
     """A variable of the environment that a plan reads.
 
-    default: what it is when unset; None: it must be set.
+    default: what it is when unset; None: the places that read it do not agree on one.
+    required: some place has no default for it, so it must be set.
     at: the keys it fills in, like "[flower].auth".
     secret: one of them is a secret, or an address that holds a password.
     """
 
     name: str
     default: str | None = None
+    required: bool = False
     at: tuple[str, ...] = ()
     secret: bool = False
 

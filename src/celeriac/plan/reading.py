@@ -11,7 +11,7 @@ from typing import Any
 from celeriac.errors import PlanError
 from celeriac.plan.check import report_contradictions
 from celeriac.plan.document import Document, open_document
-from celeriac.plan.model import Plan
+from celeriac.plan.model import Plan, Variable
 from celeriac.plan.places import absolute, shown
 from celeriac.plan.report import Report, clipped, write_or
 from celeriac.plan.shape import Shape
@@ -20,7 +20,12 @@ from celeriac.plan.variables import FromEnvironment, fill_in, variables_of
 FILE_NAMES = ("celeriac.toml", "pyproject.toml")
 
 #: key of the plan -> variable of the environment that wins over it
-OVERRIDES = {"broker": "CELERY_BROKER_URL", "results": "CELERY_RESULT_BACKEND"}
+OVERRIDES = {
+    "broker": "CELERY_BROKER_URL",
+    "results": "CELERY_RESULT_BACKEND",
+    "state": "CELERIAC_STATE",
+    "coordination": "CELERIAC_COORDINATION",
+}
 _PYPROJECT_TABLE = re.compile(
     rb"^[ \t]*\[+[ \t]*tool[ \t]*\.[ \t]*[\"']?celeriac[\"']?[ \t]*[.\]]", re.MULTILINE
 )
@@ -46,7 +51,7 @@ def read_plan(
 
     path: a celeriac.toml, a pyproject.toml, or a folder to look in and above; None: the working folder.
     env: the environment to lay over it; None: what CELERIAC_ENV says, if anything.
-    environ: the variables, os.environ if None; CELERY_BROKER_URL and CELERY_RESULT_BACKEND win over the plan.
+    environ: the variables, os.environ if None; those of OVERRIDES win over the plan.
     Raises: PlanError with every problem of the file.
     """
     variables = os.environ if environ is None else environ
@@ -71,6 +76,15 @@ def read_plan(
     _judge_other_environments(document, environment, variables, report)
     report.raise_errors()
     return plan
+
+
+def plan_variables(path: str | Path | None = None, env: str | None = None) -> tuple[Variable, ...]:
+    """List the variables a plan reads, without reading any; what is wrong with the plan is for `read_plan` to say.
+
+    Raises: PlanError if the file cannot be read or parsed.
+    """
+    document, _ = open_document(_file(path))
+    return variables_of(_laid_over(document, env, Report(document.places(env))))
 
 
 def _file(path: str | Path | None) -> Path:

@@ -74,8 +74,8 @@ def variables_of(values: Mapping[str, Any]) -> tuple[Variable, ...]:
         seen = found.get(name, Variable(name=name, default=default))
         found[name] = Variable(
             name=name,
-            # Of two defaults neither is the variable's own: what the plan says at each place holds there.
             default=default if seen.default == default else None,
+            required=seen.required or default is None,
             at=tuple(dict.fromkeys((*seen.at, _said(path)))),
             secret=seen.secret or bool(path and path[-1] in _SECRET_KEYS),
         )

@@ -6,6 +6,7 @@ its end; the process then stops as if asked to, and kills its whole process grou
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -40,12 +41,23 @@ def follow() -> bool:
 
 
 def say_ready() -> None:
-    """Tell the supervisor, if there is one, that this process does its work now."""
+    """Tell the supervisor, ours or systemd, if there is one, that this process does its work now."""
+    _tell_systemd(b"READY=1")
     for end in _ends:
         try:
             os.write(end.fileno(), b"ready\n")
         except OSError:
             return  # the supervisor is gone; the watch sees to that
+
+
+def _tell_systemd(state: bytes) -> None:
+    """Write to the socket systemd gave a unit of Type=notify. Source: sd_notify(3)."""
+    address = os.environ.pop("NOTIFY_SOCKET", None)  # what a task starts is not the unit's main process
+    if not address:
+        return
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.connect(address.replace("@", "\0", 1) if address.startswith("@") else address)
+        end.send(state)
 
 
 def _watch(descriptor: int, grace_s: float, main: int | None) -> None:

@@ -47,12 +47,12 @@ def test_up_runs_as_many_workers_as_the_lower_bound():
 
 
 def test_bounds_with_nothing_between_them_are_refused(tmp_path):
-    assert codes(tmp_path, pool="replicas = { min = 3, max = 2 }") == ["PLAN-090"]
+    assert codes(tmp_path, pool="replicas = { min = 3, max = 2 }") == ["PLAN-110"]
 
 
 def test_bounds_built_in_python_are_judged_alike():
     plan = Plan(queues={"a": Queue()}, pools={"web": Pool(queues=("a",), replicas=Replicas(min=3, max=2))})
-    assert [problem.code for problem in check(plan)] == ["PLAN-090"]
+    assert [problem.code for problem in check(plan)] == ["PLAN-110"]
 
 
 def test_resources_are_cpus_and_sizes(tmp_path):
@@ -62,12 +62,12 @@ def test_resources_are_cpus_and_sizes(tmp_path):
 
 @pytest.mark.parametrize("text", ["0", "two", "1.2345", "-1", "1cpu", ""])
 def test_what_is_no_number_of_cpus_is_refused(tmp_path, text):
-    assert codes(tmp_path, pool=f'resources = {{ cpu = "{text}" }}') == ["PLAN-091"]
+    assert codes(tmp_path, pool=f'resources = {{ cpu = "{text}" }}') == ["PLAN-111"]
 
 
 def test_more_cannot_be_reserved_than_may_be_used(tmp_path):
     more = 'resources = { cpu = "1", cpu_reserved = "1500m", memory = "1GiB", memory_reserved = "2GiB" }'
-    assert codes(tmp_path, pool=more) == ["PLAN-092", "PLAN-092"]
+    assert codes(tmp_path, pool=more) == ["PLAN-112", "PLAN-092"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_more_cannot_be_reserved_than_may_be_used(tmp_path):
     ],
 )
 def test_names_that_a_target_would_refuse_are_refused_here(tmp_path, line):
-    assert codes(tmp_path, deploy=line) == ["PLAN-093"]
+    assert codes(tmp_path, deploy=line) == ["PLAN-113"]
 
 
 def test_a_plan_says_which_variables_it_reads(tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
+from celeriac.plan.flowers import flowers_of
 from celeriac.plan.model import Deploy, Plan, Pool, Replicas, Resources
-from celeriac.plan.report import PlanPath, Report, clipped
+from celeriac.plan.report import PlanPath, Report, clipped, write_or
 from celeriac.units import cpus, say_size
 
 #: RFC 1123, as Kubernetes wants it of a namespace
@@ -24,6 +26,7 @@ def judge(plan: Plan, report: Report) -> None:
         if pool.resources is not None:
             _judge_resources(report, ("pools", name, "resources"), name, pool.resources)
     _judge_names(report, plan.deploy)
+    _judge_titles(report, plan)
 
 
 def _judge_replicas(report: Report, path: PlanPath, name: str, pool: Pool) -> None:
@@ -31,7 +34,7 @@ def _judge_replicas(report: Report, path: PlanPath, name: str, pool: Pool) -> No
     if isinstance(bounds, Replicas) and bounds.min > bounds.max:
         report.add(
             path,
-            "PLAN-090",
+            "PLAN-110",
             f'pool "{clipped(name)}" runs at least {bounds.min} workers, but at most {bounds.max}.',
             fix=f"write min = {bounds.max} or less, or max = {bounds.min} or more",
         )
@@ -43,7 +46,7 @@ def _judge_resources(report: Report, path: PlanPath, name: str, resources: Resou
         if text is not None and cpus(text) is None:
             report.add(
                 (*path, key),
-                "PLAN-091",
+                "PLAN-111",
                 f'"{clipped(text)}" is no number of CPUs.',
                 fix='write CPUs like "2" or "0.5", or thousandths of one like "500m"',
             )
@@ -56,7 +59,7 @@ def _judge_resources(report: Report, path: PlanPath, name: str, resources: Resou
             said = say_size(int(most)) if key == "memory_reserved" else f"{most:g} CPUs"
             report.add(
                 (*path, key),
-                "PLAN-092",
+                "PLAN-112",
                 f'pool "{clipped(name)}" reserves more than the {said} its workers may use.',
                 fix=f"write less than {said}, or allow more",
             )
@@ -77,4 +80,34 @@ def _judge_names(report: Report, deploy: Deploy) -> None:
     for key, pattern, what, fix in wanted:
         text = getattr(deploy, key)
         if text and not pattern.match(text):
-            report.add(("deploy", key), "PLAN-093", f'"{clipped(text)}" is not {what}.', fix=fix)
+            report.add(("deploy", key), "PLAN-113", f'"{clipped(text)}" is not {what}.', fix=fix)
+
+
+def _judge_titles(report: Report, plan: Plan) -> None:
+    known = (*plan.pools, "recorder", "beat", "metrics", *flowers_of(plan))
+    for name, title in plan.deploy.names.items():
+        path = ("deploy", "names", name)
+        if name not in known:
+            report.add(
+                path,
+                "PLAN-114",
+                f'"{clipped(name)}" is no process of the plan.',
+                known=known,
+                fix=write_or(name, known, "name a pool or a service of the plan"),
+            )
+        elif not _LABEL.match(title):
+            report.add(
+                path,
+                "PLAN-113",
+                f'"{clipped(title)}" is not a name a process can have everywhere.',
+                fix="use up to 63 small letters, digits and dashes",
+            )
+    titles = Counter(plan.deploy.names.get(name, name) for name in known)
+    for name in plan.deploy.names:
+        if titles[plan.deploy.names[name]] > 1:
+            report.add(
+                ("deploy", "names", name),
+                "PLAN-115",
+                f'two processes would be called "{clipped(plan.deploy.names[name])}".',
+                fix="give each a name of its own",
+            )

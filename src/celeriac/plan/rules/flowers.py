@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 
 from celeriac.plan.flowers import host_and_port
 from celeriac.plan.model import Flower, Plan
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
 from celeriac.plan.rules.addresses import scheme_of
+from celeriac.plan.rules.listening import is_open, judge_auth
 
 _PREFIX = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?\Z")
-_AUTH = re.compile(r"[^:,]+:[^,]+(,[^:,]+:[^,]+)*\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 
@@ -35,8 +34,7 @@ def judge(plan: Plan, report: Report) -> None:
 
 
 def _judge_address(report: Report, path: PlanPath, flower: Flower, taken: dict[str, PlanPath]) -> None:
-    parts = host_and_port(flower.address)
-    if parts is None:
+    if host_and_port(flower.address) is None:
         report.add(
             (*path, "address"),
             "PLAN-076",
@@ -52,7 +50,7 @@ def _judge_address(report: Report, path: PlanPath, flower: Flower, taken: dict[s
             f"[{'.'.join(map(str, other))}] listens at {flower.address} already.",
             fix="give each a port of its own",
         )
-    if not flower.auth and not _is_loopback(parts[0]):
+    if is_open(flower.address, flower.auth):
         report.add(
             (*path, "address"),
             "PLAN-079",
@@ -61,13 +59,6 @@ def _judge_address(report: Report, path: PlanPath, flower: Flower, taken: dict[s
             severity="warning",
             needs=[(*path, "auth")],
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _judge_pools(plan: Plan, report: Report, path: PlanPath, flower: Flower) -> None:
@@ -90,13 +81,7 @@ def _judge_words(plan: Plan, report: Report, path: PlanPath, flower: Flower) -> 
             f'"{clipped(flower.url_prefix)}" is no path.',
             fix='write it like "flower" or "ops/flower"',
         )
-    if flower.auth and not _AUTH.match(flower.auth):
-        report.add(
-            (*path, "auth"),
-            "PLAN-082",
-            "auth is not of the form user:password.",
-            fix='set the variable to "user:password", or several of them parted by commas',
-        )
+    judge_auth(report, (*path, "auth"), flower.auth)
     if flower.broker_api and not any(scheme_of(url) in ("amqp", "amqps") for url in plan.candidates):
         report.add(
             (*path, "broker_api"),

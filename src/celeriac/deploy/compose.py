@@ -1,0 +1,170 @@
+"""A Compose project: a service per pool, the services of the plan, and the servers it expects beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from celeriac.deploy.environment import PASSWORDS, Address, addresses_beside, handed_on, user_of
+from celeriac.deploy.servers import server_services
+from celeriac.deploy.units import EVERYWHERE, Unit, at_least, units
+from celeriac.deploy.yaml import Note, Shared, dump
+from celeriac.plan import Plan, Resources
+from celeriac.units import cpus
+
+FILE = "compose.yaml"
+
+_HEAD = """{name}: the plan as a Compose project, written by `celeriac render compose`.
+Change the plan and render again; `celeriac render compose --diff` shows what would change.
+  cp .env.example .env      fill in the passwords
+  docker compose up --build --detach"""
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """Give compose.yaml."""
+    beside = addresses_beside(plan)
+    servers = server_services(plan, beside)
+    environment = Shared("environment", _environment(plan, beside))
+    services: dict[str, Any] = {}
+    for unit in units(plan):
+        services[unit.title] = Note(_service(plan, unit, environment, list(servers)), _above(unit))
+    services.update(servers)
+    document = {
+        "name": plan.name.lower().replace(".", "-"),
+        "x-environment": environment,
+        "services": services,
+        "volumes": {
+            "state": Note({}, "the folder .celeriac/, which all processes share"),
+            **{f"{kind}-data": {} for kind in servers},
+        },
+    }
+    return {FILE: dump(document, _HEAD.format(name=plan.name))}
+
+
+def _above(unit: Unit) -> str:
+    if unit.pool is None:
+        return (
+            f"[{unit.kind}]"
+            if unit.kind in ("beat", "metrics", "flower")
+            else "keeps the dead letters and the runs"
+        )
+    return f"[pools.{unit.name}] reads {', '.join(unit.pool.queues)}"
+
+
+def _environment(plan: Plan, beside: tuple[Address, ...]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    if plan.environment:
+        values["CELERIAC_ENV"] = plan.environment
+    for address in beside:
+        password = f"${{{PASSWORDS[address.kind]}:?set it in .env}}"
+        values[address.variable] = Note(
+            address.url(user_of(plan), password), f"[celeriac].{address.key}, at the service below"
+        )
+    for variable in handed_on(plan, frozenset(it.key for it in beside)):
+        # Empty takes the plan's own default, which so stands in one place.
+        reference = (
+            f"${{{variable.name}:?set it in .env}}" if variable.required else f"${{{variable.name}:-}}"
+        )
+        values[variable.name] = Note(reference, ", ".join(variable.at))
+    return values
+
+
+def _service(plan: Plan, unit: Unit, environment: Shared, servers: list[str]) -> dict[str, Any]:
+    service: dict[str, Any] = {
+        "image": plan.deploy.image or f"{plan.name.lower()}:latest",
+        "build": ".",
+        "command": list(listening(unit)),
+        "environment": environment,
+        "init": Note(True, "reaps what a killed slot leaves behind"),
+        "restart": "unless-stopped",
+        "stop_grace_period": Note(seconds(unit.stop_after), f"{unit.why}, and 5s"),
+        "read_only": True,
+        "tmpfs": ["/tmp"],  # noqa: S108 - in the container
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "volumes": ["state:/app/.celeriac"],
+    }
+    if servers:
+        service["depends_on"] = {kind: {"condition": "service_healthy"} for kind in servers}
+    if unit.port is not None:
+        service["ports"] = Note(
+            [f"127.0.0.1:{unit.port}:{unit.port}"], "this host only; a proxy lets others in"
+        )
+    check = _healthcheck(unit)
+    if check:
+        service["healthcheck"] = check
+    service["deploy"] = _deploy(unit)
+    return service
+
+
+def listening(unit: Unit) -> tuple[str, ...]:
+    """Give the command line of a unit in a container, where it listens at every address of its own network."""
+    if unit.port is None:
+        return unit.argv
+    return (*unit.argv, "--address", f"{EVERYWHERE}:{unit.port}")
+
+
+def _healthcheck(unit: Unit) -> dict[str, Any] | None:
+    if unit.kind == "worker":
+        # Of all workers that share the folder, this container's own.
+        test = ["CMD-SHELL", f"celeriac probe --worker {unit.name}-1@$$HOSTNAME"]
+        return {"test": test, "interval": "10s", "timeout": "5s", "retries": 3, "start_period": "60s"}
+    if unit.port is None:
+        return None
+    path = "/health/live" if unit.kind == "metrics" else "/healthcheck"
+    question = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{unit.port}{path}', timeout=3)"
+    return {
+        "test": ["CMD", "python", "-c", question],
+        "interval": "10s",
+        "timeout": "5s",
+        "start_period": "30s",
+    }
+
+
+def _deploy(unit: Unit) -> dict[str, Any]:
+    bounds = unit.replicas
+    least = at_least(unit)
+    replicas: Any = least
+    if unit.pool:
+        more = f", up to {bounds.max} where something scales it" if bounds.max > least else ""
+        replicas = Note(least, f"[pools.{unit.name}].replicas{more}")
+    deploy: dict[str, Any] = {"replicas": replicas}
+    if unit.pool and unit.pool.resources:
+        deploy["resources"] = _resources(unit.name, unit.pool.resources)
+    # Several run side by side with nothing lost or sent twice: leases see to the tasks, the term to the schedules.
+    one_by_one = {"parallelism": 1, "delay": "10s", "order": "start-first"}
+    if unit.port is not None:
+        one_by_one["order"] = "stop-first"  # two cannot publish one port
+    deploy["update_config"] = {**one_by_one, "failure_action": "rollback"}
+    deploy["rollback_config"] = one_by_one
+    return deploy
+
+
+def _resources(name: str, resources: Resources) -> dict[str, Any]:
+    most: dict[str, Any] = {}
+    kept: dict[str, Any] = {}
+    said = f"[pools.{name}].resources"
+    if resources.cpu:
+        most["cpus"] = Note(f"{cpus(resources.cpu):g}", f"{said}.cpu")
+    if resources.memory:
+        most["memory"] = Note(_mebibytes(resources.memory), f"{said}.memory")
+    reserved = cpus(resources.cpu_reserved or "") or (cpus(resources.cpu or "") or 0) / 2
+    memory = resources.memory_reserved or (resources.memory or 0) // 2
+    if reserved:
+        kept["cpus"] = Note(
+            f"{reserved:g}", f"{said}.cpu_reserved" if resources.cpu_reserved else "half of it"
+        )
+    if memory:
+        kept["memory"] = Note(
+            _mebibytes(memory), f"{said}.memory_reserved" if resources.memory_reserved else "half of it"
+        )
+    return {key: value for key, value in (("limits", most), ("reservations", kept)) if value}
+
+
+def _mebibytes(size: int) -> str:
+    return f"{max(size // 2**20, 1)}M"
+
+
+def seconds(span: timedelta) -> str:
+    """Write whole seconds, rounded up, as every target reads them."""
+    return f"{-(-span // timedelta(seconds=1))}s"

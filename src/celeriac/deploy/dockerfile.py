@@ -1,0 +1,108 @@
+"""The image: one for every process of the plan, run as nobody special, with dependencies in a layer of their own."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from celeriac.plan import Plan
+
+FILE, IGNORED = "Dockerfile", ".dockerignore"
+
+_HEAD = """# {name}: one image for every process of the plan, written by `celeriac render dockerfile`.
+#   docker build --tag {image} .
+FROM python:3.11-slim AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /venv
+ENV PATH=/venv/bin:$PATH
+WORKDIR /app
+"""
+_TAIL = """
+FROM python:3.11-slim
+# The user has a number, so that a cluster can see that it is not root.
+RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin celeriac \\
+ && mkdir -p /app/.celeriac \\
+ && chown 10001 /app/.celeriac
+ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+COPY --from=build /venv /venv
+COPY . .
+USER 10001
+# The command is the process itself, with no shell before it: SIGTERM reaches the worker, which drains.
+STOPSIGNAL SIGTERM
+CMD {command}
+"""
+_IGNORE = """# Written by `celeriac render dockerfile`. What no image should hold: secrets, state, what is built anew.
+.env
+.env.*
+!.env.example
+.git
+.celeriac
+.venv
+venv
+**/__pycache__
+**/*.py[co]
+.pytest_cache
+.mypy_cache
+.ruff_cache
+*.sqlite3
+*.db
+"""
+#: what prints the dependencies of a pyproject.toml, so that a change of the code does not install them again
+_LIST = (
+    "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; "
+    "print(*project.get('dependencies', []), sep='\\n')"
+)
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """Give the Dockerfile and its .dockerignore.
+
+    How the project is installed is read off its folder: a pyproject.toml with [project], else a requirements.txt, else
+    Celeriac alone.
+    """
+    image = plan.deploy.image or f"{plan.name.lower()}:latest"
+    head = _HEAD.format(name=plan.name, image=image)
+    return {
+        FILE: head + _install(plan.folder) + _TAIL.format(command='["celeriac", "up"]'),
+        IGNORED: _IGNORE,
+    }
+
+
+def _install(folder: Path) -> str:
+    project = _project(folder / "pyproject.toml")
+    if project is not None and "dependencies" not in project.get("dynamic", ()):
+        lines = [
+            "# Dependencies first: this layer is built anew only when they change.",
+            "COPY pyproject.toml ./",
+            f'RUN python -c "{_LIST}" > /tmp/dependencies.txt \\',
+            " && pip install --requirement /tmp/dependencies.txt",
+        ]
+        if _is_package(folder):
+            lines += ["COPY . .", "RUN pip install --no-deps ."]
+        return "\n".join(lines) + "\n"
+    if (folder / "requirements.txt").is_file():
+        return (
+            "# Dependencies first: this layer is built anew only when they change.\n"
+            "COPY requirements.txt ./\nRUN pip install --requirement requirements.txt\n"
+        )
+    return (
+        "# There is no pyproject.toml and no requirements.txt here: this is all.\nRUN pip install celeriac\n"
+    )
+
+
+def _project(file: Path) -> dict[str, Any] | None:
+    try:
+        project = tomllib.loads(file.read_text()).get("project")
+    except (OSError, ValueError):
+        return None
+    return project if isinstance(project, dict) else None
+
+
+def _is_package(folder: Path) -> bool:
+    """Say whether the folder is installed as a package; without a build system it is run from where it lies."""
+    try:
+        return "build-system" in tomllib.loads((folder / "pyproject.toml").read_text())
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,135 @@
+"""Units of systemd: a template per pool, a service for each other process, and a target that holds them all."""
+
+from __future__ import annotations
+
+from celeriac.deploy.units import Unit, at_least, units
+from celeriac.plan import Plan
+from celeriac.units import cpus
+
+_HEAD = """# {name}: written by `celeriac render systemd`. Change the plan and render again.
+"""
+_SERVICE = """[Unit]
+Description={title} of {name}
+PartOf={name}.target
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+# Ready when it works, not when it was started.
+Type=notify
+NotifyAccess=main
+User={user}
+Group={user}
+WorkingDirectory={folder}
+# Secrets and addresses; the plan names the variables it reads. Written for root alone, read before the user changes.
+EnvironmentFile=-/etc/{name}/environment
+{environment}ExecStart={folder}/.venv/bin/{command}
+Restart=always
+RestartSec=2
+# SIGTERM to the process itself, which drains; what is left at the end is killed with all it started.
+KillMode=mixed
+KillSignal=SIGTERM
+# {why}, and 5s
+TimeoutStopSec={stop_s}
+TimeoutStartSec=120
+{resources}
+# With [logs] format = "json" each line is one JSON object, which the journal keeps as it is.
+StandardOutput=journal
+StandardError=journal
+SyslogIdentifier={name}-{title}
+
+NoNewPrivileges=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectSystem=strict
+ProtectHome=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectHostname=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+LockPersonality=yes
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+CapabilityBoundingSet=
+UMask=0027
+# The project's folder: its state folder .celeriac/, and whatever else its tasks write there.
+ReadWritePaths={folder}
+"""
+_TARGET = """[Unit]
+Description={name}: every process of the plan
+{wants}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def render(plan: Plan) -> dict[str, str]:
+    """Give the unit files: NAME.target, NAME-POOL@.service, NAME-beat.service and so on.
+
+    Of a pool the instances 1 up to its least replicas run; `systemctl start NAME-POOL@4` starts one more.
+    """
+    files: dict[str, str] = {}
+    wanted: list[str] = []
+    for unit in units(plan):
+        several = unit.kind == "worker" or unit.replicas.max > 1
+        stem = f"{plan.name}-{unit.title}"
+        files[f"{stem}@.service" if several else f"{stem}.service"] = _service(plan, unit)
+        if several:
+            wanted += [f"{stem}@{number}.service" for number in range(1, at_least(unit) + 1)]
+        else:
+            wanted.append(f"{stem}.service")
+    wants = "\n".join(f"Wants={name}" for name in wanted)
+    return {
+        f"{plan.name}.target": _HEAD.format(name=plan.name) + _TARGET.format(name=plan.name, wants=wants),
+        **files,
+    }
+
+
+def folder_of(plan: Plan) -> str:
+    """Where the project lies on a host."""
+    return plan.deploy.folder or f"/srv/{plan.name}"
+
+
+def user_of(plan: Plan) -> str:
+    """The user of a host that runs it."""
+    return plan.deploy.user or plan.name.lower().replace(".", "-")
+
+
+def _service(plan: Plan, unit: Unit) -> str:
+    command = [*unit.argv, "--replica", "%i"] if unit.kind == "worker" else [*unit.argv]
+    environment = f"Environment=CELERIAC_ENV={plan.environment}\n" if plan.environment else ""
+    return _HEAD.format(name=plan.name) + _SERVICE.format(
+        name=plan.name,
+        title=unit.title,
+        user=user_of(plan),
+        folder=folder_of(plan),
+        environment=environment,
+        command=" ".join(command),
+        why=unit.why,
+        stop_s=round(unit.stop_after.total_seconds() + 0.499),
+        resources=_resources(unit),
+    )
+
+
+def _resources(unit: Unit) -> str:
+    given = unit.pool.resources if unit.pool else None
+    if given is None:
+        return ""
+    said = f"# [pools.{unit.name}].resources"
+    lines = [said]
+    most = cpus(given.cpu or "")
+    if most:
+        lines.append(f"CPUQuota={most * 100:g}%")
+    if given.memory:
+        lines.append(f"MemoryMax={given.memory}")
+    kept = given.memory_reserved or (given.memory or 0) // 2
+    if kept:
+        lines.append(f"MemoryLow={kept}")
+    return "\n".join(lines) + "\n"
