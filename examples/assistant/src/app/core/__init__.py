@@ -1,0 +1,1 @@
+"""What the tasks stand on: the Celery application, the settings of the product, its rows."""
