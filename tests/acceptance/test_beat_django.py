@@ -98,7 +98,8 @@ def site(project: Callable[..., Project]) -> Iterator[tuple[Admin, Running]]:
         "PeriodicTask.objects.create(name='off', task='site.note', interval=seconds(1), enabled=False)\n"
         "PeriodicTask.objects.create(name='once', task='site.note', one_off=True, clocked=ClockedSchedule.objects"
         ".create(clocked_time=timezone.now() + timedelta(seconds=1)))\n"
-        "PeriodicTask.objects.create(name='one-of-many', task='site.note', one_off=True, interval=seconds(1))"
+        "PeriodicTask.objects.create(name='one-of-many', task='site.note', one_off=True, interval=seconds(1))\n"
+        "PeriodicTask.objects.filter(name='one-of-many').update(date_changed=timezone.now() - timedelta(seconds=9))"
     )
     beat = made.start_celeriac("beat")
     beat.wait_for_log("schedule of-the-code sent")
