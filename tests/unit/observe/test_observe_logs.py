@@ -164,6 +164,14 @@ def test_files_take_what_their_level_and_loggers_say(as_before: None, tmp_path: 
     assert messages("performance.log") == ["quick"]
 
 
+def test_a_file_may_have_a_format_of_its_own(as_before: None, tmp_path: Path) -> None:
+    files = {"errors": LogFile(path="errors.log", format="json"), "all": LogFile(path="all.log")}
+    set_up_logs(Plan(folder=tmp_path, logs=Logs(files=files)))
+    logging.getLogger("shop").error("gone")
+    assert json.loads((tmp_path / "errors.log").read_text())["message"] == "gone"
+    assert (tmp_path / "all.log").read_text().endswith("ERROR   gone\n")
+
+
 def test_setting_up_twice_writes_no_line_twice(as_before: None, tmp_path: Path) -> None:
     for _ in range(2):
         set_up_logs(plan_of(tmp_path, all=LogFile(path="all.log")), "CRITICAL")

@@ -14,6 +14,7 @@ from celeriac.observe.logs.files import SharedFile
 from celeriac.observe.logs.formats import HumanFormatter, JsonFormatter
 from celeriac.observe.logs.records import mark_records
 from celeriac.plan import LogFile, Logs, Plan
+from celeriac.plan.model import LogFormat
 
 _OURS = "celeriac_logs"
 _BEGAN = "celeriac_logged_from"
@@ -27,7 +28,6 @@ def set_up_logs(plan: Plan, level: int | str | None = None) -> None:
     """
     mark_records()
     logs = plan.logs or Logs()
-    formatter = JsonFormatter() if logs.format == "json" else HumanFormatter()
     root = logging.getLogger()
     for handler in tuple(root.handlers):
         if getattr(handler, _OURS, False) or _is_terminal(handler):
@@ -35,9 +35,11 @@ def set_up_logs(plan: Plan, level: int | str | None = None) -> None:
     screen = logging.StreamHandler(sys.__stderr__)
     screen.setLevel(level if level is not None else logs.level)
     root.setLevel(screen.level)
-    for handler in (screen, *(_file(plan, file) for file in logs.files.values())):
+    handlers: list[tuple[logging.Handler, LogFormat | None]] = [(screen, None)]
+    handlers += [(_file(plan, file), file.format) for file in logs.files.values()]
+    for handler, form in handlers:
         setattr(handler, _OURS, True)
-        handler.setFormatter(formatter)
+        handler.setFormatter(JsonFormatter() if (form or logs.format) == "json" else HumanFormatter())
         root.addHandler(handler)
     for file in logs.files.values():
         for name in file.loggers or ("",):
