@@ -37,7 +37,12 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "refused a late ack: the message was handed on after the lease lapsed",
     ),
-    "broker.trouble": (logging.WARNING, "the embedded broker cannot work right now, trying on: {error}"),
+    "broker.trouble": (logging.WARNING, "the broker cannot work right now, trying on: {error}"),
+    "broker.acks_wait": (logging.WARNING, "acks wait until the results of their tasks can be stored: {error}"),
+    "broker.no_bell": (
+        logging.WARNING,
+        "the server does not tell when messages come, so this consumer looks every {every_ms} ms: {error}",
+    ),
     "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),
     "results.late_write_refused": (

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport import virtual
 
 from celeriac.events import emit
+from celeriac.transports.holding import Holding
+from celeriac.transports.payload import MalformedEnvelope
 from celeriac.transports.sqlite import doorbell, messages, queues
-from celeriac.transports.sqlite.delivery import Delivery
-from celeriac.transports.sqlite.envelope import MalformedEnvelope, Stored, to_payload
-from celeriac.transports.sqlite.holding import Holding
+from celeriac.transports.sqlite.delivery import Delivery, Fetched
+from celeriac.transports.sqlite.envelope import Stored, to_payload
 from celeriac.transports.sqlite.sending import Batch, Outgoing, Sender
 
 if TYPE_CHECKING:
@@ -179,7 +180,7 @@ class Channel(virtual.Channel):
             try:
                 message = self.Message(to_payload(stored, tag), channel=self)
             except MalformedEnvelope as malformed:
-                self.set_aside(stored, str(malformed))
+                self.set_aside((owner, stored), str(malformed))
                 continue
             if not no_ack:
                 self.qos.append(message, tag)
@@ -239,6 +240,30 @@ class Channel(virtual.Channel):
         """Say that this message is being run now: if this process dies, its delivery is counted."""
         self.qos.mark_started(delivery_tag)
 
+    def held_of(self, delivery_tag: str) -> tuple[int, int]:
+        owner, number = delivery_tag.split("-")
+        return int(owner), int(number)
+
+    def mark(self, held: tuple[int, int]) -> None:
+        if self.lease is not None and held[0] == self.lease.number:
+            self.lease.page.mark(held[1])
+
+    def unmark(self, held: tuple[int, int]) -> None:
+        if self.lease is not None:
+            self.lease.page.clear(held[1])
+
+    def before_acks(self) -> None:
+        self.connection.before_acks()
+
+    def remove(self, acked: list[tuple[int, int]]) -> int:
+        """Remove acked messages; say how many were still ours."""
+        with self.store.writing() as db:
+            return messages.ack(db, acked)
+
+    def give_back(self, held: list[tuple[int, int]]) -> None:
+        with self.store.writing() as db:
+            messages.give_back(db, held, redelivered=True)
+
     def hand_back(self, held: tuple[int, int]) -> None:
         """Make a rejected message ready again; a started one with its delivery counted, as a letter if too often."""
         owner, number = held
@@ -256,8 +281,9 @@ class Channel(virtual.Channel):
             emit("broker", "broker.poison", letter=letter)
         doorbell.ring(self.store.location.folder, {queue or rule.queue, rule.queue})
 
-    def set_aside(self, stored: Stored, why: str) -> None:
+    def set_aside(self, fetched: Fetched, why: str) -> None:
         """Turn a message that cannot be read into a letter."""
+        stored = fetched[1]
         rule = self.connection.letter_rule
         with self.store.writing(synced=True) as db:
             messages.set_aside(db, stored, rule, "malformed", why, self.connection.clock.wall())

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from kombu.transport import virtual
@@ -29,7 +30,7 @@ class Transport(virtual.Transport):
 
     Transport options: `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease` (seconds;
-    over the URL's).
+    over the URL's), `before_acks` (called before acks are written: results that are gathered must go first).
     """
 
     Channel = Channel
@@ -51,6 +52,7 @@ class Transport(virtual.Transport):
         self.store = Store(self.location)
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = options.get("queues", {})
+        self.before_acks: Callable[[], object] = options.get("before_acks", _nothing)
         self.lease: Lease | None = None
         self._lease_pid = 0
         self._letters = (options.get("letters_queue", "celeriac.dead"), options.get("letters_after", 3))
@@ -187,3 +189,7 @@ class Transport(virtual.Transport):
         self._due_entry = self._due_at = None
         for channel in self.channels:
             channel.look()
+
+
+def _nothing() -> None:
+    """No results are gathered."""

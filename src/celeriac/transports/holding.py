@@ -1,8 +1,9 @@
 """Holding: what a channel has fetched and not yet settled, and how acks travel in company.
 
-An ack is remembered first and written with the next transaction: at once when it comes from another thread,
+An ack is remembered first and written with the next step at the broker: at once when it comes from another thread,
 within 2 ms or at the end of the turn when it comes from the thread that delivers. Until it is written
-the message is still ours; if the file cannot be written, it is tried again.
+the message is still ours; if the broker cannot be reached, it is tried again. Results that are gathered are written
+before the acks of their tasks.
 """
 
 from __future__ import annotations
@@ -10,28 +11,28 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kombu.transport import virtual
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
-from celeriac.transports.sqlite import messages
-
-if TYPE_CHECKING:
-    from celeriac.transports.sqlite.channel import Channel
 
 _ACK_COMPANY_S = 0.002
 
 
 class Holding(virtual.QoS):
-    """kombu's QoS over leases: delivery tags to (consumer number, message number)."""
+    """kombu's QoS over leases: delivery tags to what the channel calls a held message.
 
-    def __init__(self, channel: Channel, prefetch_count: int = 0) -> None:
+    Of its channel it asks `held_of(tag)`, `remove(acked) -> how many were still ours`, `hand_back(held)`,
+    `give_back(held)`, `mark(held)`, `unmark(held)`, `before_acks()`, `is_in_turn()` and `wake()`.
+    """
+
+    def __init__(self, channel: Any, prefetch_count: int = 0) -> None:
         super().__init__(channel, prefetch_count)
         self._on_collect.cancel()  # leases bring messages back; nothing is restored by an exit hook
-        self._held: dict[str, tuple[int, int]] = {}
-        self._acked: deque[tuple[int, int]] = deque()
+        self._held: dict[str, Any] = {}
+        self._acked: deque[Any] = deque()
         self._written = time.monotonic()
         self._writing = threading.Lock()
 
@@ -44,8 +45,7 @@ class Holding(virtual.QoS):
         return max(self.prefetch_count - len(self._held), 0) if self.prefetch_count else None
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        owner, number = delivery_tag.split("-")
-        self._held[delivery_tag] = (int(owner), int(number))
+        self._held[delivery_tag] = self.channel.held_of(delivery_tag)
 
     def get(self, delivery_tag: str) -> Any:
         return self._held[delivery_tag]
@@ -55,7 +55,7 @@ class Holding(virtual.QoS):
         if held is None:
             return
         self._acked.append(held)
-        self._forget_start(held[1])
+        self.channel.unmark(held)
         in_turn = self.channel.is_in_turn()
         if not in_turn or time.monotonic() - self._written > _ACK_COMPANY_S:
             self.write_acks()
@@ -76,8 +76,7 @@ class Holding(virtual.QoS):
         """Give everything back, uncounted, in its old place."""
         held = [self._held.pop(tag) for tag in list(self._held)]
         if held:
-            with self.channel.store.writing() as db:
-                messages.give_back(db, held, redelivered=True)
+            self.channel.give_back(held)
         return []
 
     def restore_unacked_once(self, stderr: Any = None) -> None:
@@ -86,33 +85,49 @@ class Holding(virtual.QoS):
 
     # What the channel asks.
 
+    @property
+    def unsettled(self) -> list[Any]:
+        """What is held, and what is acked and not written yet."""
+        return [*self._held.values(), *self._acked]
+
     def mark_started(self, delivery_tag: str) -> None:
         held = self._held.get(delivery_tag)
-        lease = self.channel.lease
-        if held is not None and lease is not None and held[0] == lease.number:
-            lease.page.mark(held[1])
+        if held is not None:
+            self.channel.mark(held)
 
-    def _forget_start(self, number: int) -> None:
-        if self.channel.lease is not None:
-            self.channel.lease.page.clear(number)
+    def drain_acked(self) -> list[Any]:
+        """Take the acks that wait to be written, with the results of their tasks written before.
 
-    def drain_acked(self) -> list[tuple[int, int]]:
-        """Take the acks that wait to be written."""
+        Raises: what writing the results does; then the acks still wait.
+        """
         self._written = time.monotonic()
-        return [self._acked.popleft() for _ in range(len(self._acked))]
+        acked = [self._acked.popleft() for _ in range(len(self._acked))]
+        if acked:
+            try:
+                self.channel.before_acks()
+            except BaseException:
+                self.put_back(acked)
+                raise
+        return acked
 
-    def put_back(self, acked: list[tuple[int, int]]) -> None:
+    def put_back(self, acked: list[Any]) -> None:
         self._acked.extendleft(reversed(acked))
 
     def write_acks(self) -> None:
         """Write the waiting acks; on trouble they stay for the next try."""
+        if not self._acked:
+            return
         with self._writing:
-            acked = self.drain_acked()
+            try:
+                acked = self.drain_acked()
+            except Exception as error:
+                # The task has run; it will be acked once its result can be kept.
+                emit("broker", "broker.acks_wait", error=str(error))
+                return
             if not acked:
                 return
             try:
-                with self.channel.store.writing() as db:
-                    removed = messages.ack(db, acked)
+                removed = self.channel.remove(acked)
             except BrokerUnavailable as error:
                 self.put_back(acked)
                 emit("broker", "broker.trouble", error=error.message)
