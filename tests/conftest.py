@@ -96,13 +96,13 @@ def postgres_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def prometheus(tmp_path: Path) -> Iterator[Callable[[str], PrometheusServer]]:
+def prometheus(tmp_path: Path) -> Iterator[Callable[..., PrometheusServer]]:
     """Start a real Prometheus: `prometheus("127.0.0.1:9540")`; skips where none is installed, fails there in CI."""
     with ExitStack() as running:
 
-        def start(target: str) -> PrometheusServer:
+        def start(target: str, auth: str = "") -> PrometheusServer:
             try:
-                return running.enter_context(running_prometheus(tmp_path / "prometheus", target))
+                return running.enter_context(running_prometheus(tmp_path / "prometheus", target, auth))
             except FileNotFoundError as missing:
                 if is_ci():
                     raise

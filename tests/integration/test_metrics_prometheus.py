@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -288,6 +289,41 @@ def test_a_frozen_worker_is_down_in_metrics_health_and_probe(
     eventually(lambda: health()[0] == 200)
     assert worker.stop() == 0
     assert "no heartbeat file" in shop.celeriac("probe", "--worker", "web-1").stdout
+
+
+def test_a_password_guards_the_metrics_and_a_real_prometheus_scrapes_with_it(
+    project: Callable[..., Project],
+    prometheus: Callable[..., PrometheusServer],
+    eventually: Callable[..., object],
+) -> None:
+    port = free_port()
+    plan = PLAN.format(port=port, broker=EMBEDDED) + 'auth = "${SHOP_METRICS:-}"\n'
+    shop = project(plan=plan, tasks=TASKS, environ={"SHOP_METRICS": "eve:other,ada:pa:ss wörd"})
+    served = shop.start_celeriac("metrics")
+    served.wait_for_log("serving")
+    assert "ss wörd" not in served.log
+
+    def status(path: str, authorization: str = "") -> int:
+        headers = {"Authorization": authorization} if authorization else {}
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+        try:
+            return int(urllib.request.urlopen(request, timeout=10).status)
+        except urllib.error.HTTPError as error:
+            assert (error.headers["WWW-Authenticate"] or "").startswith("Basic") == (error.code == 401)
+            return error.code
+
+    def basic(said: str) -> str:
+        return "Basic " + base64.b64encode(said.encode()).decode()
+
+    for wrong in ("", "Basic", "Bearer x", "Basic \xff\xfe", basic("ada:guess"), basic("ada:pa"), basic(":")):
+        assert status("/metrics", wrong) == 401, wrong
+    assert status("/metrics", basic("ada:pa:ss wörd")) == status("/metrics", basic("eve:other")) == 200
+    # A load balancer has no password; it sees numbers, and no names.
+    assert get(port, "/health/live") == (200, '{"live":true}')
+    assert get(port, "/health/ready") == (503, '{"ready":false}')
+    assert get(port, "/health/celery") == (503, '{"workers":0,"active_tasks":0,"healthy":false}')
+    server = prometheus(f"127.0.0.1:{port}", auth="ada:pa:ss wörd")
+    eventually(lambda: server.value("celeriac_broker_up") == 1, within=40, every=0.1)
 
 
 def test_a_busy_port_is_said_with_its_remedy(project: Callable[..., Project], tmp_path: Path) -> None:

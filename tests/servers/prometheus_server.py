@@ -27,6 +27,9 @@ scrape_configs:
     static_configs:
       - targets: ["{target}"]
 """
+BASIC_AUTH = """\
+    basic_auth: {{ username: "{user}", password: "{password}" }}
+"""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,10 @@ class PrometheusServer:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str) -> Iterator[PrometheusServer]:
+def running_prometheus(folder: Path, target: str, auth: str = "") -> Iterator[PrometheusServer]:
     """Run Prometheus in `folder` until the block ends, scraping `target` (host:port).
+
+    auth: "user:password" to scrape with, if the target wants one.
 
     Raises: FileNotFoundError if it is not installed; TimeoutError, with its log, if it does not answer.
     """
@@ -62,7 +67,9 @@ def running_prometheus(folder: Path, target: str) -> Iterator[PrometheusServer]:
     folder.mkdir(parents=True, exist_ok=True)
     port, log = free_port(), folder / "prometheus.log"
     config = folder / "prometheus.yml"
-    config.write_text(CONFIG.format(target=target))
+    user, _, password = auth.partition(":")
+    text = CONFIG.format(target=target)
+    config.write_text(text + BASIC_AUTH.format(user=user, password=password) if auth else text)
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     with log.open("wb") as out:
         process = subprocess.Popen(

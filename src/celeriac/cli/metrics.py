@@ -10,7 +10,7 @@ import click
 from celeriac.cli.context import Project, pass_project
 
 if TYPE_CHECKING:
-    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LastSent
+    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, ScheduleReading
     from celeriac.plan import Plan
 
 
@@ -47,10 +47,11 @@ def command(project: Project, address: str | None) -> None:
         plan,
         broker=broker_source(project, plan),
         letters=lambda: letters(plan),
-        schedules=(lambda: last_sent(project)) if plan.schedules else None,
+        schedules=(lambda: schedules(project)) if plan.schedules or plan.beat.replicas else None,
     )
     exposition = Exposition(Shelf(books_folder(plan)).read, sources.read)
-    server = Server(address or (plan.metrics or Metrics()).address, Pages(exposition.registry(), sources))
+    metrics = plan.metrics or Metrics()
+    server = Server(address or metrics.address, Pages(exposition.registry(), sources, metrics.auth))
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -94,17 +95,13 @@ def view(plan: Plan) -> BrokerReading:
     return BrokerReading(queues=queues)
 
 
-def last_sent(project: Project) -> dict[str, LastSent]:
-    """Read from the ledger when each schedule was last sent."""
+def schedules(project: Project) -> dict[str, ScheduleReading]:
+    """Read from the ledger how each schedule stands."""
     from celeriac.control.schedules import opened
-    from celeriac.observe.metrics.sources import LastSent
+    from celeriac.observe.metrics.sources import ScheduleReading
 
     with opened(project.app(with_tasks=True)) as schedules:
-        return {
-            it.name: LastSent(it.last_slot, it.sent_at)
-            for it in schedules.reports()
-            if it.last_slot is not None and it.sent_at is not None
-        }
+        return {it.name: ScheduleReading(it.last_slot, it.sent_at, it.due_slot) for it in schedules.reports()}
 
 
 def letters(plan: Plan) -> dict[str, int]:

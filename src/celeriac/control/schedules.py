@@ -33,6 +33,7 @@ class ScheduleReport(msgspec.Struct, frozen=True, kw_only=True):
     when: its slots in words.
     state: "active", "paused", "new" (no beat has seen it yet) or "faulty" (`fault` says why).
     next_slot: None if none comes, or it is paused.
+    due_slot: the first slot that is due and was not sent; None if there is none, or it is paused.
     sent, missed, skipped, waiting: slots that came to that.
     running: id of the last run if it has not ended, as far as its result says (overlap "skip" and "queue").
     zone: the time zone it is declared in, by its name.
@@ -46,6 +47,7 @@ class ScheduleReport(msgspec.Struct, frozen=True, kw_only=True):
     catch_up: str
     overlap: str
     next_slot: float | None
+    due_slot: float | None
     last_slot: float | None
     sent_at: float | None
     task_id: str | None
@@ -220,6 +222,7 @@ class Schedules:
             catch_up=declared.catch_up,
             overlap=declared.overlap,
             next_slot=following if entry.paused_at is None and not declared.fault else None,
+            due_slot=_due(declared, entry, now) if state == "active" and not declared.fault else None,
             last_slot=entry.last_slot,
             sent_at=entry.sent_at,
             task_id=entry.task_id,
@@ -231,6 +234,17 @@ class Schedules:
             zone=_zone(declared),
             fault=declared.fault,
         )
+
+
+def _due(declared: Declared, entry: Entry, now: float) -> float | None:
+    if entry.claimed is not None:
+        return entry.claimed
+    slots = declared.slots
+    # Of slots that were declared otherwise, those of the past are none of this schedule's.
+    if slots is None or entry.text != slots.text:
+        return None
+    following = slots.next_after(max(entry.settled, declared.since or 0.0))
+    return following if following is not None and following <= now else None
 
 
 def _following(declared: Declared, moment: float, count: int) -> Iterator[float]:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from celeriac.errors import PlanError
-from celeriac.plan import read_plan
+from celeriac.plan import Plan, Pool, Queue, check, read_plan
+from celeriac.plan.model import Metrics
 
 PLAN = """\
 [queues.default]
@@ -38,6 +39,33 @@ def test_metrics_have_an_address(tmp_path: Path, address: str) -> None:
 @pytest.mark.parametrize("address", ["127.0.0.1:9540", "[::1]:9540", "0.0.0.0:80"])
 def test_an_address_of_any_kind_is_fine(tmp_path: Path, address: str) -> None:
     assert read(tmp_path, f'[metrics]\naddress = "{address}"\n') == ""
+
+
+def test_metrics_that_other_machines_can_read_want_a_password(tmp_path: Path) -> None:
+    path = tmp_path / "celeriac.toml"
+
+    def warned(metrics: str, **environ: str) -> list[str]:
+        path.write_text(PLAN + f"[metrics]\n{metrics}\n")
+        return [problem.code for problem in check(read_plan(path, environ=environ))]
+
+    auth = 'auth = "${METRICS_BASIC_AUTH:-}"'
+    assert warned('address = "0.0.0.0:9540"') == ["PLAN-095"]
+    assert warned(f'address = "0.0.0.0:9540"\n{auth}') == ["PLAN-095"]
+    assert warned(f'address = "0.0.0.0:9540"\n{auth}', METRICS_BASIC_AUTH="ada:secret") == []
+    assert warned('address = "127.0.0.1:9540"') == []
+
+
+def test_the_password_of_the_metrics_never_stands_in_the_file_or_the_error(tmp_path: Path) -> None:
+    said = read(tmp_path, '[metrics]\nauth = "ada:hush"\n')
+    assert "PLAN-075" in said
+    assert "hush" not in said
+    plan = Plan(
+        queues={"default": Queue()},
+        pools={"web": Pool(queues=("default",))},
+        metrics=Metrics(auth="hush"),
+    )
+    (problem,) = check(plan)
+    assert (problem.code, "hush" in str(problem)) == ("PLAN-082", False)
 
 
 def test_spans_go_to_a_collector(tmp_path: Path) -> None:

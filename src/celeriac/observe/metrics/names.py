@@ -99,6 +99,12 @@ SCHEDULE_LAG = Family(
     ("schedule",),
     "How far the last fire of a schedule was behind its slot.",
 )
+SCHEDULE_OVERDUE = Family(
+    "celeriac_schedule_overdue_seconds",
+    "gauge",
+    ("schedule",),
+    "How long the first slot that was not sent has been due; 0 if none is.",
+)
 SCHEDULE_SENT = Family(
     "celeriac_schedule_last_sent_timestamp_seconds",
     "gauge",
@@ -124,6 +130,7 @@ READ = (
     WORKER_BUSY,
     LETTERS,
     SCHEDULE_LAG,
+    SCHEDULE_OVERDUE,
     SCHEDULE_SENT,
     BOOKS,
     BUILD,

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from importlib.metadata import version
 
 from celeriac.observe.health import WorkerHealth, workers_in
 from celeriac.observe.metrics import names
 from celeriac.observe.metrics.deadline import Deadlined
 from celeriac.observe.metrics.exposition import Readings, Rows
-from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, LettersSource, SchedulesSource
+from celeriac.observe.metrics.sources import (
+    BrokerReading,
+    BrokerSource,
+    LettersSource,
+    ScheduleReading,
+    SchedulesSource,
+)
 from celeriac.observe.places import books_folder, pulses_folder
 from celeriac.observe.samples import Shelf
 from celeriac.plan import Plan
@@ -49,11 +56,7 @@ class Sources:
         readings = self._queues(self.broker())
         readings.update(_workers(self.workers()))
         readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
-        sent = (self._schedules() if self._schedules else None) or {}
-        readings[names.SCHEDULE_LAG] = {
-            (name,): (max(it.sent_at - it.slot, 0.0),) for name, it in sent.items()
-        }
-        readings[names.SCHEDULE_SENT] = {(name,): (it.sent_at,) for name, it in sent.items()}
+        readings.update(_schedules((self._schedules() if self._schedules else None) or {}))
         readings[names.BOOKS] = {(): (float(self._books.books()),)}
         readings[names.BUILD] = {(version("celeriac"),): (1.0,)}
         return readings
@@ -84,6 +87,23 @@ class Sources:
                 if queue.max_wait is not None
             },
         }
+
+
+def _schedules(schedules: dict[str, ScheduleReading]) -> Readings:
+    now = time.time()
+    sent = [(name, it.slot, it.sent_at) for name, it in schedules.items()]
+    return {
+        names.SCHEDULE_LAG: {
+            (name,): (max(sent_at - slot, 0.0),)
+            for name, slot, sent_at in sent
+            if slot is not None and sent_at is not None
+        },
+        names.SCHEDULE_SENT: {(name,): (sent_at,) for name, _, sent_at in sent if sent_at is not None},
+        names.SCHEDULE_OVERDUE: {
+            (name,): (max(now - it.due_at, 0.0) if it.due_at is not None else 0.0,)
+            for name, it in schedules.items()
+        },
+    }
 
 
 def _workers(workers: list[WorkerHealth]) -> Readings:

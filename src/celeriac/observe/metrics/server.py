@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import socket
 import threading
 from collections.abc import Callable
@@ -21,45 +23,55 @@ from celeriac.observe.metrics.readings import Sources
 #: content type, status, body
 Answer = tuple[str, HTTPStatus, bytes]
 
-_JSON = "application/json"
+_JSON, _TEXT = "application/json", "text/plain; charset=utf-8"
 #: a client that sends nothing is let go
 _PATIENCE_S = 10.0
 
 
 class Pages:
-    """What is answered under which path.
+    """What is answered under which path, and to whom.
 
     registry: gives the metrics; sources: gives what health is judged by.
+    auth: "user:password" of who may see the metrics, or several parted by commas; empty: everybody. Health is answered
+        to everybody, since load balancers and probes have no password, but only in numbers.
     """
 
-    def __init__(self, registry: CollectorRegistry, sources: Sources) -> None:
+    def __init__(self, registry: CollectorRegistry, sources: Sources, auth: str = "") -> None:
         self._registry = registry
         self._sources = sources
-        self._paths: dict[str, Callable[[str], Answer]] = {
+        self._known = [f"Basic {base64.b64encode(one.encode()).decode()}" for one in auth.split(",") if one]
+        self._paths: dict[str, Callable[[str, bool], Answer]] = {
             "/metrics": self.metrics,
             "/health/live": self.live,
             "/health/ready": self.ready,
             "/health/celery": self.celery,
         }
 
-    def answer(self, path: str, accept: str) -> Answer:
-        """Answer a GET of `path`; `accept` is the header of that name."""
+    def answer(self, path: str, accept: str = "", authorization: str = "") -> Answer:
+        """Answer a GET of `path`; the others are the headers of these names."""
         page = self._paths.get(path.partition("?")[0])
         if page is None:
             known = "\n".join(self._paths)
-            return "text/plain; charset=utf-8", HTTPStatus.NOT_FOUND, f"known: \n{known}\n".encode()
-        return page(accept)
+            return _TEXT, HTTPStatus.NOT_FOUND, f"known: \n{known}\n".encode()
+        return page(accept, self._is_known(authorization))
 
-    def metrics(self, accept: str) -> Answer:
+    def _is_known(self, authorization: str) -> bool:
+        # In constant time: how long it takes tells nothing of a password.
+        given = authorization.encode("latin-1", "replace")
+        return not self._known or any(hmac.compare_digest(given, one.encode()) for one in self._known)
+
+    def metrics(self, accept: str, is_known: bool) -> Answer:
         """Give all metrics in the format the scraper asks for."""
+        if not is_known:
+            return _TEXT, HTTPStatus.UNAUTHORIZED, b"the plan's [metrics].auth says who may read this\n"
         encode, content_type = choose_encoder(accept)
         return content_type, HTTPStatus.OK, encode(self._registry)
 
-    def live(self, _accept: str) -> Answer:
+    def live(self, _accept: str, is_known: bool) -> Answer:
         """Say that this process answers."""
-        return _json(HTTPStatus.OK, {"live": True, "version": version("celeriac")})
+        return _json(HTTPStatus.OK, {"live": True} | ({"version": version("celeriac")} if is_known else {}))
 
-    def ready(self, _accept: str) -> Answer:
+    def ready(self, _accept: str, is_known: bool) -> Answer:
         """Say whether tasks sent now will be run here: the broker answers, and a worker takes tasks."""
         workers = self._sources.workers()
         reasons = [f"worker {each.name} is {each.trouble}" for each in workers if each.trouble]
@@ -71,10 +83,10 @@ class Pages:
         is_ready = has_broker and any(each.is_up for each in workers)
         return _json(
             HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
-            {"ready": is_ready, "reasons": reasons},
+            {"ready": is_ready} | ({"reasons": reasons} if is_known else {}),
         )
 
-    def celery(self, _accept: str) -> Answer:
+    def celery(self, _accept: str, _is_known: bool) -> Answer:
         """Give `{workers, active_tasks, healthy}` of this host."""
         health = health_of(self._sources.workers())
         return _json(HTTPStatus.OK if health.healthy else HTTPStatus.SERVICE_UNAVAILABLE, health)
@@ -132,8 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        content_type, status, body = self.pages.answer(self.path, self.headers.get("Accept") or "")
+        content_type, status, body = self.pages.answer(
+            self.path, self.headers.get("Accept") or "", self.headers.get("Authorization") or ""
+        )
         self.send_response(status)
+        if status == HTTPStatus.UNAUTHORIZED:
+            self.send_header("WWW-Authenticate", 'Basic realm="celeriac", charset="UTF-8"')
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Cache-Control", "no-store")

@@ -44,18 +44,23 @@ class BrokerSource(Protocol):
         ...
 
 
-class LastSent(NamedTuple):
-    """When a schedule was last sent, and for which of its slots; epoch seconds."""
+class ScheduleReading(NamedTuple):
+    """A schedule as it stands; epoch seconds.
 
-    slot: float
-    sent_at: float
+    slot, sent_at: when it was last sent, and for which of its slots; None: never yet.
+    due_at: its first slot that is due and was not sent; None if there is none.
+    """
+
+    slot: float | None
+    sent_at: float | None
+    due_at: float | None
 
 
 class SchedulesSource(Protocol):
     """Reads the ledger of the schedules."""
 
-    def __call__(self) -> dict[str, LastSent]:
-        """Give schedule → its last sending; those never sent are left out.
+    def __call__(self) -> dict[str, ScheduleReading]:
+        """Give schedule → how it stands.
 
         Raises: CoordinationError.
         """
