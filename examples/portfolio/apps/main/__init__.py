@@ -1,0 +1,1 @@
+"""The site itself: projects, a contact form, and the work behind them."""
