@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
-from servers.project import Project
+from servers.project import Project, Running
+from servers.redis_server import free_port
+from servers.waiting import eventually
 
 PLAN = """\
 [celeriac]
@@ -43,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.staticfiles",
     "django_celery_beat",
     "django_celery_results",
     "celeriac.integrations.django",
@@ -150,3 +154,22 @@ class DjangoSite:
         done = self.project.run(sys.executable, "-c", text, within=within)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.rpartition("answer:")[2])
+
+    def serve(self, *, within: float = 60.0) -> str:
+        """Serve it as `manage.py runserver` does; give its URL once it answers."""
+        url = f"http://127.0.0.1:{free_port()}"
+        server = self.project.start(
+            sys.executable, "manage.py", "runserver", "--noreload", url.removeprefix("http://")
+        )
+        eventually(lambda: _answers(f"{url}/admin/login/", server), within=within)
+        return url
+
+
+def _answers(url: str, server: Running) -> bool:
+    if not server.is_running():
+        raise RuntimeError(f"the site ended with {server.process.returncode}:\n{server.log}")
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False

@@ -6,13 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
+from django.utils.text import Truncator
 
 from celeriac.control.letters import OPEN
+from celeriac.integrations.django.moments import MomentFilter
+from celeriac.integrations.django.project import project_plan
 from celeriac.integrations.django.rows import project_letters
-from celeriac.records import LetterCount, LetterFilter
-from celeriac.records.letter import STATES, State
+from celeriac.records import LetterFilter
+from celeriac.records.letter import REASONS, STATES, State
 
 _ALL = "all"
+_NAME_CHARS_MAX = 60
 
 
 class _LetterFilter(SimpleListFilter):
@@ -44,55 +48,51 @@ class StateFilter(_LetterFilter):
         return tuple(state for state in STATES if state == chosen) or OPEN
 
 
+class DiedFilter(MomentFilter):
+    """By when it died."""
+
+    title = "death"
+
+
 class ReasonFilter(_LetterFilter):
     """By what ended the task."""
 
-    title = "reason"
-    parameter_name = "reason"
+    title = parameter_name = "reason"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return _found(each.reason for each in _counts(request))
+        return _named(REASONS)
 
 
 class QueueFilter(_LetterFilter):
-    """By the queue it died on."""
+    """By the queue it died on: one of the plan's, or the one that is asked for."""
 
-    title = "queue"
-    parameter_name = "queue"
+    title = parameter_name = "queue"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return _found(each.queue for each in _counts(request))
+        return _named(dict.fromkeys([*project_plan().queues, *filter(None, [self.value()])]))
 
 
 class TaskFilter(_LetterFilter):
-    """By the exact name of the task."""
+    """By the exact name of a task that has letters."""
 
-    title = "task"
-    parameter_name = "task"
+    title = parameter_name = "task"
 
     def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return _found(each.task for each in _counts(request) if each.task)
+        return _named(dict.fromkeys([*project_letters().tasks(), *filter(None, [self.value()])]))
 
 
-def wanted_by(specs: Iterable[SimpleListFilter]) -> LetterFilter:
+def wanted_by(specs: Iterable[Any]) -> LetterFilter:
     """Give the letters that the chosen filters mean together."""
     chosen: dict[str, Any] = {"states": OPEN}
     for spec in specs:
-        value = spec.value()
         if isinstance(spec, StateFilter):
             chosen["states"] = spec.states()
-        elif value:
-            chosen[spec.parameter_name] = value
+        elif isinstance(spec, MomentFilter):
+            chosen |= {"died_after": spec.after, "died_before": spec.before}
+        elif spec.value():
+            chosen[spec.parameter_name] = spec.value()
     return LetterFilter(**chosen)
 
 
-def _counts(request: Any) -> list[LetterCount]:
-    """Count the letters once per request, for all filters."""
-    if not hasattr(request, "celeriac_counts"):
-        request.celeriac_counts = project_letters().counts(LetterFilter())
-    found: list[LetterCount] = request.celeriac_counts
-    return found
-
-
-def _found(values: Iterable[str]) -> list[tuple[str, str]]:
-    return [(value, value) for value in sorted(set(values))]
+def _named(values: Iterable[str]) -> list[tuple[str, str]]:
+    return [(value, str(Truncator(value).chars(_NAME_CHARS_MAX))) for value in values]

@@ -8,6 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.text import Truncator
+
+#: as much of a task's name as a heading has room for
+_NAME_CHARS_MAX = 80
 
 
 class _NoRows(models.Manager):
@@ -40,7 +44,9 @@ class Letter(models.Model):
         verbose_name = "dead letter"
 
     def __str__(self) -> str:
-        return f"{self.task or 'a message that names no task'} [{self.id[:8]}]"
+        return (
+            f"{Truncator(self.task or 'a message that names no task').chars(_NAME_CHARS_MAX)} [{self.id[:8]}]"
+        )
 
 
 class Run(models.Model):
@@ -61,4 +67,4 @@ class Run(models.Model):
         verbose_name = "task run"
 
     def __str__(self) -> str:
-        return f"{self.task or 'a task'} [{self.id}]"
+        return f"{Truncator(self.task or 'a task').chars(_NAME_CHARS_MAX)} [{self.id[:36]}]"

@@ -9,12 +9,12 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from celeriac.control.letters import Letters
+from celeriac.control.letters import OPEN, Letters
 from celeriac.errors import LetterError
 from celeriac.integrations.django.models import Letter
 from celeriac.integrations.django.project import project_app
 from celeriac.records import Letter as Recorded
-from celeriac.records import LetterFilter
+from celeriac.records import LetterCount, LetterFilter
 
 _ID = re.compile(r"[0-9a-fA-F-]{4,64}\Z")
 
@@ -49,10 +49,15 @@ class LetterRows:
         kept = set(pk__in) if self._wanted.ids is None else set(pk__in).intersection(self._wanted.ids)
         return LetterRows(self._letters, replace(self._wanted, ids=tuple(kept)))
 
+    def counts(self) -> list[LetterCount]:
+        """Count them by what they are."""
+        return self._letters.counts(self._wanted)
+
     def __getitem__(self, page: slice) -> list[Letter]:
-        """Read one page; their messages are read for these alone."""
-        ids = tuple(self.ids()[page])
-        return [row_of(each) for each in self._letters.page(LetterFilter(ids=ids), limit=len(ids))]
+        """Read one page."""
+        start = page.start or 0
+        stop = self.count() if page.stop is None else page.stop
+        return [row_of(each) for each in self._letters.page(self._wanted, stop - start, skip=start)]
 
     def __iter__(self) -> Iterator[Letter]:
         return iter(self[:])
@@ -78,15 +83,19 @@ def row_of(letter: Recorded) -> Letter:
 
 
 def searched(letters: Letters, text: str, wanted: LetterFilter) -> LetterFilter:
-    """Narrow a filter by what was typed: a task id, the beginning of a letter's id, or (a glob over) a task's name."""
+    """Narrow a filter by what was typed: a task id, the beginning of a letter's id, or (a glob over) a task's name.
+
+    A letter that is named is found whatever its state, unless one was chosen.
+    """
     text = text.strip()
     if not text:
         return wanted
+    named = replace(wanted, states=None) if wanted.states == OPEN else wanted
     if letters.count(LetterFilter(task_id=text)):
-        return replace(wanted, task_id=text)
+        return replace(named, task_id=text)
     if _ID.match(text):
         try:
-            return replace(wanted, ids=(letters.resolve(text.lower()),))
+            return replace(named, ids=(letters.resolve(text.lower()),))
         except LetterError:
             pass  # it may still be part of a task's name
     return replace(wanted, task=text if set(text) & {"*", "?"} else f"*{text}*")

@@ -1,37 +1,34 @@
-"""The admin's pages of task runs: listed and shown, as the recorder has seen them."""
+"""The admin's pages of task runs: listed, found by id, task, text or time, and shown with what belongs to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from functools import cache
-from itertools import islice
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import Truncator
-from msgspec.structs import replace
 
-from celeriac.control.runs import History, run_filter, workers_of
-from celeriac.errors import CeleriacError
+from celeriac.control.runs import workers_of
+from celeriac.errors import RecordsError
 from celeriac.integrations.django.models import Run
-from celeriac.integrations.django.project import project_app, project_plan
-from celeriac.integrations.django.records_admin import RecordsAdmin, block
-from celeriac.records import RunFilter, Seen
+from celeriac.integrations.django.moments import SINCE, UNTIL, MomentFilter, as_typed
+from celeriac.integrations.django.project import project_plan
+from celeriac.integrations.django.records_admin import RecordsAdmin, RecordsList
+from celeriac.integrations.django.related import Links
+from celeriac.integrations.django.run_rows import LISTED_MAX, NamedRuns, RunRows, project_history, row_of
+from celeriac.integrations.django.showing import (
+    ID_CHARS,
+    block,
+    call_line,
+    clipped,
+    listed,
+    moment,
+    written,
+)
 from celeriac.records.run import RUN_STATES
 
-#: the records are read from the newest on, so a page this far down is the last
-_LISTED_MAX = 10_000
-_READ_AT_ONCE = 500
-_SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
-
-
-@cache
-def project_history() -> History:
-    """Give the runs of the project; safe to use from several threads."""
-    return History(project_app().celeriac.plan)  # type: ignore[attr-defined]
+#: what is typed may be the beginning of a task id only if it is at least this long; lists show as much
+_PREFIX_CHARS_MIN = ID_CHARS
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -59,115 +56,72 @@ class QueueFilter(admin.SimpleListFilter):
         return queryset.narrowed(queue=self.value()) if self.value() else queryset
 
 
-class SinceFilter(admin.SimpleListFilter):
+class SeenFilter(MomentFilter):
     """By when it was last seen."""
 
     title = "last seen"
-    parameter_name = "since"
-
-    def lookups(self, request: Any, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, f"In the last {name}") for name in _SPANS]
 
     def queryset(self, request: Any, queryset: RunRows) -> RunRows:
-        span = _SPANS.get(self.value() or "")
-        return queryset.narrowed(seen_after=run_filter(since=span).seen_after) if span else queryset
+        return queryset.narrowed(seen_after=self.after, seen_before=self.before)
 
 
-class RunRows:
-    """Runs of a filter, those seen last first: as much of a Django queryset as the admin's lists ask for."""
+class RunList(RecordsList):
+    """The list page."""
 
-    #: asked by Django's paginator
-    ordered = True
+    empty_note = "No run is like this."
+    #: the page of what is past the end of the list
+    older: str | None = None
 
-    def __init__(self, history: History, wanted: RunFilter = RunFilter()) -> None:  # noqa: B008 - frozen
-        self._history = history
-        self._wanted = wanted
-
-    def narrowed(self, **fields: Any) -> RunRows:
-        """Keep those that also have these fields."""
-        return RunRows(self._history, replace(self._wanted, **fields))
-
-    def count(self) -> int:
-        """Count as many as are listed."""
-        return min(self._history.count(self._wanted), _LISTED_MAX)
-
-    def __getitem__(self, page: slice) -> list[Run]:
-        return [
-            row_of(each)
-            for each in islice(self._all(), page.start, min(page.stop or _LISTED_MAX, _LISTED_MAX))
-        ]
-
-    def _clone(self) -> list[Run]:
-        """Give all rows at once, as Django asks for a list that fits on one page."""
-        return self[:]
-
-    def _all(self) -> Iterator[Seen]:
-        found = self._history.page(self._wanted, _READ_AT_ONCE)
-        while found:
-            yield from found
-            found = self._history.page(self._wanted, _READ_AT_ONCE, found[-1])
-
-
-def row_of(seen: Seen) -> Run:
-    """Make a row of a run, which stays reachable as `row.seen`."""
-    outcome, description = seen.outcome, seen.run.description
-    row = Run(
-        id=seen.run.task_id,
-        seen_at=datetime.fromtimestamp(outcome.seen_at, UTC),
-        state=outcome.state,
-        task=description.task or "",
-        queue=description.queue or "",
-        attempts=outcome.attempts,
-    )
-    row.seen = seen
-    return row
-
-
-class RunList(ChangeList):
-    """The list page, read from the records instead of a Django table."""
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """Give the runs that the filters and the search mean."""
-        self.filter_specs, self.has_filters, _, _, self.has_active_filters = self.get_filters(request)
-        self.clear_all_filters_qs = self.get_query_string(remove=self.get_filters_params())
+    def found(self) -> RunRows | NamedRuns:
+        """Give the runs."""
         rows = RunRows(project_history())
         for spec in self.filter_specs:
-            rows = spec.queryset(request, rows)
+            rows = spec.queryset(None, rows)
         text = self.query.strip()
         if not text:
             return rows
         if set(text) & {"*", "?"}:
             return rows.narrowed(task=text)
-        seen = project_history().get(text)
-        return OneRow(seen) if seen is not None else rows.narrowed(text=text)
+        named = project_history().get(text)
+        if named is not None:
+            return NamedRuns([named])
+        if len(text) >= _PREFIX_CHARS_MIN and (begun := project_history().with_prefix(text)):
+            return NamedRuns(begun)
+        return rows.narrowed(text=text)
 
-
-class OneRow(list[Run]):
-    """The run whose task id was searched for."""
-
-    def __init__(self, seen: Seen) -> None:
-        super().__init__([row_of(seen)])
-
-    def _clone(self) -> OneRow:
-        return self
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page, and the way on where the list ends before the runs do."""
+        super().get_results(request)
+        if self.result_count == LISTED_MAX and (last := self.queryset.last()) is not None:
+            # A millisecond is as exact as a browser's field: what was seen in the same one is listed again.
+            until = as_typed(last.outcome.seen_at + 0.001)
+            span = [SINCE] if self.params.get(SINCE, "").isalpha() else []
+            self.older = self.get_query_string({UNTIL: until}, ["p", *span])
 
 
 class RunAdmin(RecordsAdmin):
     """The admin's pages of task runs."""
 
-    list_display = ("id", "seen_at", "state", "task", "queue", "worker", "attempts", "ran", "error")
-    list_filter = (StateFilter, QueueFilter, SinceFilter)
+    list_display = ("short_id", "what", "state", "seen", "ran", "queue_name", "worker", "attempts")
+    list_display_links = ("short_id",)
+    list_filter = (StateFilter, SeenFilter, QueueFilter)
     search_fields = ("task",)
-    search_help_text = "A task id, a task's name with * and ?, or text in names, arguments and errors."
+    search_help_text = (
+        "A task id or its first eight characters, a task's name with * and ?,"
+        " or text in names, arguments and errors."
+    )
     fieldsets = (
         (
             None,
-            {"fields": ("id", "state", "task", "queue", "worker", "attempts", "waited", "ran", "arguments")},
+            {"fields": ("id", "state", "task", "queue", "workers", "attempts", "waited", "ran", "arguments")},
         ),
-        ("What was seen of it", {"fields": ("sightings", "lineage")}),
+        ("What was seen of it", {"fields": ("sightings", "links", "family")}),
         ("Failure", {"fields": ("error", "traceback")}),
     )
-    readonly_fields = ("worker", "waited", "ran", "arguments", "sightings", "lineage", "error", "traceback")
+    readonly_fields = (
+        *("workers", "waited", "ran", "arguments", "sightings", "links", "family"),
+        *("error", "traceback"),
+    )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Name the list page."""
@@ -175,8 +129,19 @@ class RunAdmin(RecordsAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Run | None:
         """Read one run, None if none of that task is on record."""
-        seen = project_history().get(object_id)
-        return None if seen is None else row_of(seen)
+        history = project_history()
+        if history.get(object_id) is None:
+            return None
+        try:
+            view = history.show(object_id)
+        except RecordsError as error:
+            if error.code != "RECORD-011":
+                raise
+            return None  # it was deleted in this very moment
+        row = row_of(view.seen)
+        row.view = view
+        row.links = Links(request.user, self.admin_site.name)
+        return row
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Show the list."""
@@ -184,22 +149,35 @@ class RunAdmin(RecordsAdmin):
             self.message_user(
                 request, "No runs are recorded: add a table [records] to the plan.", messages.WARNING
             )
-        try:
-            return super().changelist_view(request, extra_context)
-        except CeleriacError as error:
-            return self.unavailable(request, error)
+        return super().changelist_view(request, extra_context)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """Show one run."""
-        try:
-            return super().change_view(request, object_id, form_url, extra_context)
-        except CeleriacError as error:
-            return self.unavailable(request, error)
+    @admin.display(description="task id")
+    def short_id(self, row: Run) -> str:
+        """As much of the id as people read."""
+        return str(row.id)[:ID_CHARS]
+
+    @admin.display(description="task and error")
+    def what(self, row: Run) -> str:
+        """What ran, and what it raised last."""
+        return call_line(row.task, _error(row).partition("\n")[0])
+
+    @admin.display(description="last seen")
+    def seen(self, row: Run) -> str:
+        """When anything was seen of it last."""
+        return moment(row.seen.outcome.seen_at)
+
+    @admin.display(description="queue")
+    def queue_name(self, row: Run) -> str:
+        """Where it was sent."""
+        return clipped(row.queue or "-")
 
     @admin.display(description="worker")
     def worker(self, row: Run) -> str:
+        """The worker it began on last."""
+        return clipped((workers_of(row.seen) or [row.seen.outcome.worker or "-"])[-1])
+
+    @admin.display(description="workers")
+    def workers(self, row: Run) -> str:
         """The workers it began on, in order."""
         return ", ".join(workers_of(row.seen)) or row.seen.outcome.worker or "-"
 
@@ -222,31 +200,42 @@ class RunAdmin(RecordsAdmin):
 
     @admin.display(description="history")
     def sightings(self, row: Run) -> str:
-        """Every state it was seen in."""
+        """Every state it was seen in, in the site's time zone."""
         lines = (
-            f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d %H:%M:%S.%f} UTC  {each.state:<9}  {each.worker or ''}"
+            f"{written(each.at, 3)}  {each.state:<9}  {each.worker or ''}".rstrip()
             for each in row.seen.run.history
         )
         return block("\n".join(lines))
 
-    @admin.display(description="root, parent, group")
-    def lineage(self, row: Run) -> str:
-        """What it is part of."""
-        of = row.seen.run.description
-        return ", ".join(each or "-" for each in (of.root_id, of.parent_id, of.group_id))
+    @admin.display(description="see also")
+    def links(self, row: Run) -> str:
+        """Its letters, and its result."""
+        result = row.links.result(row.id)
+        letters = [row.links.letter_line(each) for each in row.view.letters]
+        return listed(letters + ([] if result is None else [result]))
+
+    @admin.display(description="of the same root")
+    def family(self, row: Run) -> str:
+        """What it is part of: the runs that came of the same root task, those seen last first."""
+        family, count = row.view.family, row.view.family_count
+        more = [f"… and {count - len(family)} more"] if count > len(family) else []
+        return listed([row.links.run_line(each) for each in family] + more)
 
     @admin.display(description="error")
     def error(self, row: Run) -> str:
-        """What was raised last, in one line."""
-        mishap = row.seen.run.mishap
-        text = (mishap.error or "") if mishap else ""
-        return str(Truncator(text.partition("\n")[0]).chars(100)) or "-"
+        """What was raised last."""
+        return block(_error(row) or "-")
 
     @admin.display(description="traceback")
     def traceback(self, row: Run) -> str:
         """The last traceback."""
         mishap = row.seen.run.mishap
         return block((mishap.traceback if mishap else None) or "-")
+
+
+def _error(row: Run) -> str:
+    mishap = row.seen.run.mishap
+    return (mishap.error or "") if mishap else ""
 
 
 def _span(seconds: float | None) -> str:
