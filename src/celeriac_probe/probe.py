@@ -24,6 +24,8 @@ Usage: celeriac probe [OPTIONS]
 
 Options:
   --worker NAME      Only this worker: web-1, or web-1@host.
+  --ready            Healthy only if it takes tasks: not while it starts, looks
+                     for its broker, or stops.
   --stale SECONDS    A loop that has not turned for this long hangs.  [default: 10]
   --folder PATH      The project's folder; else the nearest with a .celeriac/
                      here or above.
@@ -46,15 +48,17 @@ def run(arguments: list[str]) -> int:
     if "--help" in options:
         sys.stdout.write(HELP)
         return HEALTHY
-    code, line = judge(options.get("--folder") or nearest_project(), options.get("--worker"), stale_s)
+    folder = options.get("--folder") or nearest_project()
+    code, line = judge(folder, options.get("--worker"), stale_s, ready="--ready" in options)
     sys.stdout.write(line + "\n")
     return code
 
 
-def judge(folder: str, worker: str | None, stale_s: float) -> tuple[int, str]:
+def judge(folder: str, worker: str | None, stale_s: float, *, ready: bool = False) -> tuple[int, str]:
     """Look at the workers of a project, or at one.
 
     folder: the project's, which holds `.celeriac/`.
+    ready: a worker that takes no tasks now is unhealthy, though it may live.
     Returns: exit code and the line that says why.
     """
     workers = os.path.join(folder, WORKERS)
@@ -64,7 +68,7 @@ def judge(folder: str, worker: str | None, stale_s: float) -> tuple[int, str]:
     if not found:
         who = f"worker {worker} has no" if worker else "no worker has a"
         return UNHEALTHY, f"unhealthy: {who} heartbeat file in {workers}"
-    troubles = [(each.name, pulse.trouble(each, stale_s)) for each in found]
+    troubles = [(each.name, pulse.trouble(each, stale_s) or (ready and _not_ready(each))) for each in found]
     wrong = [f"{name} is {trouble}" for name, trouble in troubles if trouble]
     if wrong:
         return UNHEALTHY, "unhealthy: " + "; ".join(wrong)
@@ -72,6 +76,10 @@ def judge(folder: str, worker: str | None, stale_s: float) -> tuple[int, str]:
         return HEALTHY, f"healthy: {found[0].name}, {pulse.says(found[0])}"
     slots, busy = sum(each.slots for each in found), sum(each.busy for each in found)
     return HEALTHY, f"healthy: {len(found)} workers, {busy} of {slots} slots busy"
+
+
+def _not_ready(worker: pulse.Pulse) -> str:
+    return "" if worker.phase == pulse.RUNNING else f"not ready: {pulse.says(worker)}"
 
 
 def nearest_project() -> str:
@@ -92,6 +100,8 @@ def _options(arguments: list[str]) -> dict[str, str]:
         name, equals, value = argument.partition("=")
         if argument in ("-h", "--help"):
             options["--help"] = ""
+        elif argument == "--ready":
+            options["--ready"] = ""
         elif name in ("--worker", "--stale", "--folder"):
             given = value if equals else next(rest, None)
             if given is None:

@@ -15,10 +15,11 @@ import click
 
 from celeriac import __version__
 from celeriac.cli.context import project_options
-from celeriac.errors import AlreadyRunning, CeleriacError, CommandError, PlanError
+from celeriac.errors import AlreadyRunning, CeleriacError, CommandError, PlanError, ScaffoldError
 
 #: command → its line in `celeriac --help`; the file is the module of that name in this folder
 COMMANDS: dict[str, str] = {
+    "new": "Make a project in the folder NAME: tasks, plan, tests, Dockerfile, CI, ready to run.",
     "up": "Run the plan: its workers, its recorder, its beat.",
     "status": "Show what runs, who reads which queue and what waits.",
     "queues": "Show every queue: how many wait, for how long, who reads it, how many died.",
@@ -32,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "render": "Render the plan for TARGET: Compose, systemd, a Dockerfile and so on.",
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",
+    "drain": "Let the workers of this host finish what they run, and end.",
     "recorder": "Run the recorder, which keeps the dead letters and the runs.",
     "beat": "Run the beat, which sends the schedules.",
     "metrics": "Serve the metrics and the health of this host.",
@@ -108,7 +110,7 @@ def exit_code(error: CeleriacError) -> int:
     """Say with which code an expected error ends the command."""
     if isinstance(error, AlreadyRunning):
         return ALREADY_RUNNING
-    return USAGE if isinstance(error, PlanError | CommandError) else FAILED
+    return USAGE if isinstance(error, PlanError | CommandError | ScaffoldError) else FAILED
 
 
 def main() -> NoReturn:

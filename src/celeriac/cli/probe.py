@@ -8,6 +8,11 @@ import click
 @click.command()
 @click.option("--worker", metavar="NAME", help="Only this worker: web-1, or web-1@host.")
 @click.option(
+    "--ready",
+    is_flag=True,
+    help="Healthy only if it takes tasks: not while it starts, looks for its broker, or stops.",
+)
+@click.option(
     "--stale",
     metavar="SECONDS",
     type=float,
@@ -18,7 +23,7 @@ import click
 @click.option(
     "--folder", metavar="PATH", help="The project's folder; else the nearest with a .celeriac/ here or above."
 )
-def command(worker: str | None, stale: float, folder: str | None) -> int:
+def command(worker: str | None, ready: bool, stale: float, folder: str | None) -> int:
     """Say whether the workers of this host live.
 
     One line, and exit code 0 if so, 1 if not. Reads the heartbeat files in .celeriac/workers/ and nothing
@@ -26,6 +31,6 @@ def command(worker: str | None, stale: float, folder: str | None) -> int:
     """
     from celeriac_probe.probe import judge, nearest_project
 
-    code, line = judge(folder or nearest_project(), worker, stale)
+    code, line = judge(folder or nearest_project(), worker, stale, ready=ready)
     click.echo(line)
     return code

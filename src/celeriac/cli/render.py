@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import click
 
 from celeriac.cli.context import Project, pass_project
 from celeriac.errors import CommandError
-from celeriac.plan import plan_variables, read_plan
 
 if TYPE_CHECKING:
     from celeriac.plan import Plan
@@ -81,6 +79,8 @@ def deterministic(project: Project) -> Plan:
 
     Raises: CommandError UP-013 if there is no plan file; PlanError if it does not hold.
     """
+    from celeriac.deploy.targets import read_plan_as_written
+
     path = project.plan_file
     if path is None:
         raise CommandError(
@@ -90,7 +90,4 @@ def deterministic(project: Project) -> Plan:
             known=["celeriac.toml", "[tool.celeriac] in pyproject.toml"],
             fix="write a celeriac.toml; `celeriac adopt` writes one for an app that exists",
         )
-    needed = {it.name for it in plan_variables(path, project.environment) if it.required}
-    return read_plan(
-        path, env=project.environment, environ={name: os.environ[name] for name in needed & set(os.environ)}
-    )
+    return read_plan_as_written(path, project.environment)

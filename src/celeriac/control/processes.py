@@ -53,6 +53,11 @@ def running(plan: Plan) -> UpState | None:
         return None  # just starting, or just gone
 
 
+def up_lock_held(state_folder: Path) -> bool:
+    """Say whether `celeriac up` runs in the project of this state folder, also while it starts."""
+    return _is_locked(state_folder / LOCK)
+
+
 def _is_locked(path: Path) -> bool:
     try:
         with path.open("rb") as lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -26,7 +27,7 @@ class Shared(msgspec.Struct, frozen=True):
     value: dict[str, Any]
 
 
-def dump(document: dict[str, Any], head: str = "") -> str:
+def dump(document: dict[str, Any] | list[Any], head: str = "") -> str:
     """Write one document, read alike by YAML 1.1 and 1.2.
 
     head: a comment above it, without its #.
@@ -34,7 +35,7 @@ def dump(document: dict[str, Any], head: str = "") -> str:
     return dump_all([document], head)
 
 
-def dump_all(documents: list[dict[str, Any]], head: str = "") -> str:
+def dump_all(documents: Sequence[dict[str, Any] | list[Any]], head: str = "") -> str:
     """Write several documents into one text."""
     writer = YAML()
     writer.indent(mapping=2, sequence=4, offset=2)
@@ -94,7 +95,7 @@ class _Commented:
         return table
 
     def _list(self, values: list[Any] | tuple[Any, ...], depth: int) -> CommentedSeq:
-        sequence = CommentedSeq(self.of(each, depth + 2) for each in values)
+        sequence = CommentedSeq(self.of(each, depth + 1) for each in values)
         if not _has_tables(values):
             sequence.fa.set_flow_style()
         return sequence

@@ -18,7 +18,7 @@ Base = Literal["text", "number", "truth", "duration", "size", "choice", "list", 
 
 #: fields of Plan that are no part of the declaration: reading fills them in
 _FILLED_IN = frozenset(
-    {"brokers", "because", "variables", "beside_broker", "folder", "source", "environment"}
+    {"brokers", "because", "variables", "beside_broker", "folder", "source", "environments", "environment"}
 )
 
 _BASES: dict[Any, Base] = {

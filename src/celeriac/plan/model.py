@@ -314,7 +314,7 @@ class Flower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     auth: "user:password", or several parted by commas; empty: everybody who reaches the address may do everything.
     url_prefix: the path it is found under behind a proxy, like "flower".
     pools: declared pools whose workers and tasks it shows; empty: all.
-    broker_api: RabbitMQ's management API, like "http://user:password@host:15672/api/", for its page of the broker.
+    broker_api: RabbitMQ's management API, like "http://user:password@host:15672", for its page of the broker.
     """
 
     address: str = "127.0.0.1:5555"
@@ -399,6 +399,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     beside_broker: which of the URLs above were left out, and so follow the broker.
     folder: relative sqlite paths and the state folder `.celeriac/` are taken from here.
     source: the file it was read from, None if built in Python.
+    environments: the names of those the file can lay over it.
     environment: the name of the environment laid over the file, if any.
     """
 
@@ -429,6 +430,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     beside_broker: tuple[str, ...] = ()
     folder: Path = Path()
     source: Path | None = None
+    environments: tuple[str, ...] = ()
     environment: str | None = None
 
     def __post_init__(self) -> None:

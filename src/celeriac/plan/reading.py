@@ -70,6 +70,7 @@ def read_plan(
         variables=variables_of(written),
         folder=folder,
         source=document.source,
+        environments=tuple(document.environments),
         environment=environment,
     )
     report_contradictions(plan, report)

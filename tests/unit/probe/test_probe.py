@@ -190,3 +190,20 @@ def test_the_program_answers_without_celery_or_kombu_in_50_ms_of_its_own(
     ).stderr
     assert "celeriac_probe.pulse" in imported
     assert not any(name in imported for name in ("| celeriac\n", "kombu", "celery", "msgspec", "click"))
+
+
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [
+        (pulse.RUNNING, HEALTHY),
+        (pulse.STARTING, UNHEALTHY),
+        (pulse.CONNECTING, UNHEALTHY),
+        (pulse.STOPPING, UNHEALTHY),
+    ],
+)
+def test_a_worker_that_takes_no_tasks_lives_but_is_not_ready(tmp_path, worker, phase, expected):
+    worker(phase=phase)
+    assert judge(str(tmp_path), None, 10)[0] == HEALTHY
+    code, line = judge(str(tmp_path), None, 10, ready=True)
+    assert code == expected
+    assert (pulse.PHASES[phase] in line) or expected == HEALTHY

@@ -1,0 +1,203 @@
+"""Pods: one container for the unit's process, hardened to the restricted standard, and one beside it that counts."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from celeriac.deploy.kubernetes.environment import environment
+from celeriac.deploy.kubernetes.objects import labels, named, selector
+from celeriac.deploy.units import EVERYWHERE, Unit
+from celeriac.deploy.yaml import Note
+from celeriac.plan import Plan, Resources
+from celeriac.plan.flowers import host_and_port
+from celeriac.units import cpus
+
+#: of the image that `celeriac render dockerfile` builds
+USER_ID = 10_001
+_FOLDER = "/app"
+#: Source: kubernetes.io, "Pod Security Standards", restricted
+_RESTRICTED = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+
+
+def plan_text(plan: Plan) -> str | None:
+    """Give the text of the plan's file for a ConfigMap; None where it is part of a pyproject.toml in the image."""
+    if plan.source is None or plan.source.name != "celeriac.toml":
+        return None
+    return plan.source.read_text()
+
+
+def pod(plan: Plan, unit: Unit) -> dict[str, Any]:
+    """Give the pod template of a unit."""
+    text = plan_text(plan)
+    annotations = {}
+    if text is not None:
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        annotations["checksum/plan"] = Note(digest, "a changed plan rolls the pods")
+    spec: dict[str, Any] = {
+        "serviceAccountName": named(plan),
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": Note(_whole_seconds(unit), f"{unit.why}, and 5s"),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER_ID,
+            "runAsGroup": USER_ID,
+            "fsGroup": USER_ID,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            _spread(plan, unit, "kubernetes.io/hostname"),
+            _spread(plan, unit, "topology.kubernetes.io/zone"),
+        ],
+    }
+    if unit.kind == "worker" and plan.metrics is not None:
+        spec["initContainers"] = Note(
+            [_counter(plan)], "starts before the worker and ends after it, so that the last task is counted"
+        )
+    spec["containers"] = [_container(plan, unit)]
+    spec["volumes"] = _volumes(plan)
+    template: dict[str, Any] = {"labels": labels(plan, unit.title)}
+    if annotations:
+        template["annotations"] = annotations
+    return {"metadata": template, "spec": spec}
+
+
+def image(plan: Plan) -> str:
+    """The image of every container."""
+    return plan.deploy.image or f"{plan.name.lower()}:latest"
+
+
+def _container(plan: Plan, unit: Unit) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": "celeriac",
+        "image": image(plan),
+        "command": list(unit.argv)
+        if unit.port is None
+        else [*unit.argv, "--address", f"{EVERYWHERE}:{unit.port}"],
+        "env": environment(plan),
+    }
+    if unit.port is not None:
+        container["ports"] = [{"name": "http", "containerPort": unit.port}]
+    container.update(_probes(unit))
+    if unit.kind == "worker":
+        container["lifecycle"] = {
+            "preStop": Note(
+                {"exec": {"command": ["celeriac", "drain"]}},
+                "takes no more, and ends when what it runs has ended",
+            )
+        }
+    if unit.pool and unit.pool.resources:
+        container["resources"] = resources(unit.name, unit.pool.resources)
+    container["securityContext"] = _RESTRICTED
+    container["volumeMounts"] = _mounts(plan)
+    return container
+
+
+def _counter(plan: Plan) -> dict[str, Any]:
+    port = metrics_port(plan)
+    return {
+        "name": "metrics",
+        "image": image(plan),
+        "restartPolicy": "Always",
+        "command": ["celeriac", "metrics", "--counts-only", "--address", f"{EVERYWHERE}:{port}"],
+        "env": environment(plan),
+        "ports": [{"name": "metrics", "containerPort": port}],
+        "resources": {"requests": {"cpu": "10m", "memory": "96Mi"}, "limits": {"memory": "192Mi"}},
+        "securityContext": _RESTRICTED,
+        "volumeMounts": _mounts(plan),
+    }
+
+
+def metrics_port(plan: Plan) -> int:
+    """The port of the metrics; only for a plan that has them."""
+    found = host_and_port(plan.metrics.address) if plan.metrics else None
+    return found[1] if found else 9540
+
+
+def _probes(unit: Unit) -> dict[str, Any]:
+    if unit.kind == "worker":
+        # The heartbeat file alone: a broker that is away is no reason to kill a worker, nor to roll back.
+        ask: dict[str, Any] = {"exec": {"command": ["celeriac", "probe"]}}
+        ready: dict[str, Any] = {"exec": {"command": ["celeriac", "probe", "--ready"]}}
+    elif unit.port is not None:
+        ask = ready = {
+            "httpGet": {"path": "/health/live" if unit.kind == "metrics" else "/healthcheck", "port": "http"}
+        }
+    else:
+        return {}
+    return {
+        "startupProbe": {**ask, "periodSeconds": 2, "failureThreshold": 60, "timeoutSeconds": 5},
+        "livenessProbe": {**ask, "periodSeconds": 10, "failureThreshold": 3, "timeoutSeconds": 5},
+        "readinessProbe": {**ready, "periodSeconds": 5, "failureThreshold": 2, "timeoutSeconds": 5},
+    }
+
+
+def resources(pool: str, given: Resources) -> dict[str, Any]:
+    """Give requests and limits as the plan says them; what is reserved is half of the most, if nothing else is said."""
+    said = f"[pools.{pool}].resources"
+    most, kept = cpus(given.cpu or ""), cpus(given.cpu_reserved or "")
+    limits, requests = {}, {}
+    if most:
+        limits["cpu"] = Note(_millicpus(most), f"{said}.cpu")
+    if given.memory:
+        limits["memory"] = Note(_mebibytes(given.memory), f"{said}.memory")
+    if kept or most:
+        requests["cpu"] = Note(
+            _millicpus(kept or (most or 0) / 2), f"{said}.cpu_reserved" if kept else "half of it"
+        )
+    memory = given.memory_reserved or (given.memory or 0) // 2
+    if memory:
+        requests["memory"] = Note(
+            _mebibytes(memory), f"{said}.memory_reserved" if given.memory_reserved else "half of it"
+        )
+    return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+
+
+def _spread(plan: Plan, unit: Unit, key: str) -> dict[str, Any]:
+    return {
+        "maxSkew": 1,
+        "topologyKey": key,
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": selector(plan, unit.title)},
+    }
+
+
+def _volumes(plan: Plan) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [{"name": "state", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+    if plan_text(plan) is not None:
+        volumes.append({"name": "plan", "configMap": {"name": f"{named(plan)}-plan"}})
+    return volumes
+
+
+def _mounts(plan: Plan) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [
+        {"name": "state", "mountPath": f"{_FOLDER}/.celeriac"},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
+    ]
+    if plan_text(plan) is not None:
+        mounts.append(
+            {
+                "name": "plan",
+                "mountPath": f"{_FOLDER}/celeriac.toml",
+                "subPath": "celeriac.toml",
+                "readOnly": True,
+            }
+        )
+    return mounts
+
+
+def _whole_seconds(unit: Unit) -> int:
+    return round(unit.stop_after.total_seconds() + 0.499)
+
+
+def _millicpus(count: float) -> str:
+    return f"{count:g}" if float(count).is_integer() else f"{round(count * 1000)}m"
+
+
+def _mebibytes(size: int) -> str:
+    return f"{max(size // 2**20, 1)}Mi"
