@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import urllib.error
 import urllib.request
 
@@ -69,10 +70,12 @@ class Site:
         return {uuid: task["state"] for uuid, task in json.loads(self.get("/api/tasks")).items()}
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "rabbitmq"])
 def broker(request) -> str:
     if request.param == "sqlite":
         return "sqlite:///.celeriac/broker.db"
+    if request.param == "rabbitmq":
+        return request.getfixturevalue("rabbitmq_server").new_vhost()
     server = request.getfixturevalue("redis_server")
     server.flush()
     return server.database(6)
@@ -113,6 +116,66 @@ def test_up_runs_flowers_that_show_workers_and_tasks_behind_a_password(project, 
     assert added not in heavy.tasks(), "that Flower shows its own pools alone"
     assert heavy.workers() == {"batch-1"}
     assert up.stop(within=20) == 0, up.log
+
+
+RABBITMQ_PLAN = """\
+[celeriac]
+name = "shop"
+imports = ["shop_tasks"]
+broker = "{broker}"
+
+[queues.default]
+[pools.web]
+queues = ["default"]
+executor = "solo"
+
+[flower]
+address = "127.0.0.1:{port}"
+auth = "${{SHOP_FLOWER:-}}"
+url_prefix = "flower"
+broker_api = "${{SHOP_BROKER_API:-}}"
+"""
+HOLDING_TASKS = """\
+import time
+from pathlib import Path
+from celery import shared_task
+
+@shared_task(name="shop.hold")
+def hold():
+    while not Path("go on").exists():
+        time.sleep(0.02)
+"""
+
+
+def test_its_page_of_the_broker_shows_what_rabbitmq_counts(project, rabbitmq_server, eventually):
+    port = free_port()
+    shop = project(
+        plan=RABBITMQ_PLAN.format(broker=rabbitmq_server.new_vhost(), port=port),
+        tasks=HOLDING_TASKS,
+        environ={"SHOP_FLOWER": "ada:secret", "SHOP_BROKER_API": rabbitmq_server.api},
+    )
+    up = shop.start_celeriac("up")
+    up.wait_for_log("ready:", within=60)
+    for _ in range(3):
+        shop.celeriac("send", "shop.hold")
+    site = Site(port, "/flower", "ada:secret")
+
+    def row() -> list[str]:
+        """What the page says of the queue: messages, unacked, ready, consumers."""
+        page = site.get("/broker")
+        assert 'id="default"' in page, page
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", page.partition('id="default"')[2].partition("</tr>")[0])
+        return cells[1:5]
+
+    # One runs and, since acks are late, is unacked.
+    eventually(lambda: row() == ["3", "1", "2", "1"], within=60, every=0.3)
+    (length,) = json.loads(site.get("/api/queues/length"))["active_queues"]
+    assert (length["name"], length["messages"]) == ("default", 3)
+    (shop.folder / "go on").touch()
+    eventually(lambda: row() == ["0", "0", "0", "1"], within=60, every=0.3)
+    assert Site(port, "/flower").status("/broker") == 401
+    assert "guest" not in " ".join(" ".join(process.cmdline()) for process in up.family())
+    assert up.stop(within=30) == 0, up.log
 
 
 def shown(site: Site, task_id: str, state: str, eventually) -> str | None:

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from celery.app.control import Control, Inspect
@@ -26,7 +27,10 @@ def run_flower(app: Celery, plan: Plan, flower: Flower, on_ready: Callable[[], o
     if importlib.util.find_spec("flower") is None:
         raise AppError("APP-013", "Flower is not installed.", fix='pip install "celeriac[flower]"')
     # By variables, for a command line can be read by every user of the machine.
-    for name, secret in (("FLOWER_BASIC_AUTH", flower.auth), ("FLOWER_BROKER_API", flower.broker_api)):
+    for name, secret in (
+        ("FLOWER_BASIC_AUTH", flower.auth),
+        ("FLOWER_BROKER_API", whole_api(flower.broker_api)),
+    ):
         if secret:
             os.environ[name] = secret
     arguments = flower_arguments(flower)
@@ -52,6 +56,14 @@ def flower_arguments(flower: Flower) -> list[str]:
     host, port = host_and_port(flower.address) or ("", 0)
     prefix = [f"--url_prefix={flower.url_prefix.strip('/')}"] if flower.url_prefix else []
     return [f"--address={host}", f"--port={port}", *prefix]
+
+
+def whole_api(url: str) -> str:
+    """Give the URL of a management API as Flower must have it: with its path, and a slash at the end."""
+    if not url:
+        return url
+    parts = urlsplit(url)
+    return parts._replace(path=f"{parts.path.rstrip('/') or '/api'}/").geturl()
 
 
 class Group:

@@ -4,7 +4,7 @@ import pytest
 
 import celeriac
 from celeriac.app import flower as room
-from celeriac.app.flower import Group, flower_arguments, run_flower
+from celeriac.app.flower import Group, flower_arguments, run_flower, whole_api
 from celeriac.errors import AppError
 from celeriac.plan import Flower, Plan, Pool, Queue
 
@@ -20,6 +20,13 @@ def test_secrets_are_no_arguments():
         address="127.0.0.1:5001", auth="ada:secret", url_prefix="/ops/flower/", broker_api="http://u:p@h"
     )
     assert flower_arguments(flower) == ["--address=127.0.0.1", "--port=5001", "--url_prefix=ops/flower"]
+
+
+@pytest.mark.parametrize("said", ["", "/", "/api", "/api/"])
+def test_the_management_api_may_be_said_without_its_path(said):
+    assert whole_api(f"http://u:p@h:15672{said}") == "http://u:p@h:15672/api/"
+    assert whole_api(f"https://h/rabbit{said or '/'}").startswith("https://h/rabbit/")
+    assert whole_api("") == ""
 
 
 def test_a_group_is_its_workers_and_what_is_sent_to_their_queues():
