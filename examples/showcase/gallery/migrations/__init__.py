@@ -1,0 +1,1 @@
+"""The gallery's tables, and its first scenes and schedule."""
