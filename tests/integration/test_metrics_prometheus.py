@@ -107,6 +107,8 @@ for line in sys.argv[1:]:
         app.send_task(name, args)
 """
 
+NO_ARGUMENTS = '[[], {}, {"callbacks": null, "errbacks": null, "chain": null, "chord": null}]'
+
 CELERY_NAMES = (
     "celery_task_submissions_total",
     "celery_task_completions_total",
@@ -186,6 +188,9 @@ def test_prometheus_reads_exactly_what_was_done(
         'celeriac_task_run_seconds_count{task="shop.flaky"}': 12,
         # 100 + 5 + 4 + 8 retries + 2 killed and run again
         'celeriac_task_wait_seconds_count{queue="default"}': 121,
+        'celeriac_task_payload_bytes_count{task="shop.add"}': 100,
+        'celeriac_task_payload_bytes_bucket{task="shop.add",le=~"128.*"}': 100,
+        'celeriac_task_payload_bytes_sum{task="shop.fail"}': 5 * len(NO_ARGUMENTS),
         # stuck and hold
         'celeriac_task_wait_seconds_count{queue="held"}': 2,
         'celeriac_letters_written_total{reason="failed"}': 5,

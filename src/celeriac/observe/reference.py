@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from celeriac.events import VOCABULARY
-from celeriac.observe.metrics.names import BUCKETS, COUNTED, DERIVED, READ, Family
+from celeriac.observe.metrics.names import BYTES, COUNTED, DERIVED, READ, SECONDS, Family
 
 FOLDER = Path("docs/reference")
 
@@ -25,7 +25,8 @@ A task's name is a label if the process's app defines it; of others the first {u
 of all names the first {names} a host sees; the rest is counted as `other`. A queue that the app does not declare
 is `other`. No label ever holds a task's id.
 
-Histograms have these buckets, in seconds: {buckets}.
+Histograms of seconds have the buckets {seconds}; those of bytes
+{bytes}.
 """
 
 EVENTS_HEAD = """\
@@ -47,7 +48,10 @@ def metrics_page() -> str:
     from celeriac.observe.samples.shelf import NAMES_MAX  # noqa: PLC0415
 
     head = METRICS_HEAD.format(
-        undefined=UNDEFINED_NAMES_MAX, names=NAMES_MAX, buckets=", ".join(f"{bound:g}" for bound in BUCKETS)
+        undefined=UNDEFINED_NAMES_MAX,
+        names=NAMES_MAX,
+        seconds=", ".join(f"{bound:g}" for bound in SECONDS),
+        bytes=", ".join(f"{bound:.0f}" for bound in BYTES),
     )
     parts = [head]
     for heading, families in (

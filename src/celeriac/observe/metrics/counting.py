@@ -21,6 +21,7 @@ from celeriac.observe.metrics.names import (
     EVENTS,
     FAILURES,
     LETTERS_WRITTEN,
+    PAYLOAD,
     RETRIES,
     RUN,
     SUBMISSIONS,
@@ -50,6 +51,7 @@ class Counting:
         for signal, receiver in (
             (signals.before_task_publish, self.on_publish),
             (signals.after_task_publish, self.on_published),
+            (signals.task_received, self.on_received),
             (signals.task_prerun, self.on_start),
             (signals.task_postrun, self.on_end),
             (signals.task_revoked, self.on_revoked),
@@ -72,6 +74,10 @@ class Counting:
         if not (isinstance(headers, dict) and (headers.get("retries") or headers.get(wire.HELD))):
             task = self._tally.bounded(name, is_defined=name in self._app.tasks)
             self._tally.count(SUBMISSIONS, task, self._queue(routing_key))
+
+    def on_received(self, request: Any = None, **_: Any) -> None:
+        """Count how big a message was, as it travelled."""
+        self._tally.observe(PAYLOAD, len(request.body), request.name)
 
     def on_start(self, task: Any, **_: Any) -> None:
         """Count how long a run had to wait, and take its start."""

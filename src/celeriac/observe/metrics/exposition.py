@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from celeriac.observe.metrics import names
-from celeriac.observe.metrics.names import BUCKETS, COUNTED, DERIVED, Family
+from celeriac.observe.metrics.names import COUNTED, DERIVED, Family
 from celeriac.observe.samples import Key, Values
 
 #: what a collector yields for one family: label values → values
@@ -65,9 +65,9 @@ def metric(family: Family, rows: Rows) -> Metric:
     if family.kind == "histogram":
         histogram = HistogramMetricFamily(family.name, family.says, labels=family.labels)
         for labels, values in rows.items():
-            if len(values) == len(BUCKETS) + 2 and len(labels) == len(family.labels):
+            if len(values) == len(family.buckets) + 2 and len(labels) == len(family.labels):
                 counts = accumulate(values[:-1])
-                bounds = [*map(floatToGoString, BUCKETS), "+Inf"]
+                bounds = [*map(floatToGoString, family.buckets), "+Inf"]
                 histogram.add_metric(labels, list(zip(bounds, counts, strict=True)), values[-1])
         return histogram
     make = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily

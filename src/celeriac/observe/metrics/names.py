@@ -10,20 +10,24 @@ from typing import Literal
 
 import msgspec
 
-#: seconds; from a cached lookup to an hour's batch
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
+#: from a cached lookup to an hour's batch
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0)
+#: from no arguments at all to what belongs into a file
+BYTES = (128.0, 512.0, 2048.0, 8192.0, 32_768.0, 131_072.0, 524_288.0, 2_097_152.0, 8_388_608.0)
 
 
 class Family(msgspec.Struct, frozen=True):
     """One metric with all its labels.
 
     name: without the `_total` that counters get.
+    buckets: upper bounds of a histogram's.
     """
 
     name: str
     kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     says: str
+    buckets: tuple[float, ...] = SECONDS
 
 
 SUBMISSIONS = Family(
@@ -52,6 +56,13 @@ WAIT = Family(
     "histogram",
     ("queue",),
     "From sending (or from its eta, if later) to the start of a run.",
+)
+PAYLOAD = Family(
+    "celeriac_task_payload_bytes",
+    "histogram",
+    ("task",),
+    "Size of a message's body, the arguments, as a worker receives it; of retries and redeliveries too.",
+    BYTES,
 )
 LETTERS_WRITTEN = Family("celeriac_letters_written", "counter", ("reason",), "Dead letters written.")
 EVENTS = Family(
@@ -115,7 +126,7 @@ BOOKS = Family("celeriac_metrics_books", "gauge", (), "Files of counts that are 
 BUILD = Family("celeriac_build_info", "gauge", ("version",), "Always 1; the version that serves this.")
 
 #: counted by processes into their books
-COUNTED = (SUBMISSIONS, COMPLETIONS, FAILURES, RETRIES, DROPS, RUN, WAIT, LETTERS_WRITTEN, EVENTS)
+COUNTED = (SUBMISSIONS, COMPLETIONS, FAILURES, RETRIES, DROPS, RUN, WAIT, PAYLOAD, LETTERS_WRITTEN, EVENTS)
 #: read when scraped
 READ = (
     QUEUE_MESSAGES,

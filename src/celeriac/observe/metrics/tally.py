@@ -8,7 +8,7 @@ from pathlib import Path
 from weakref import WeakSet
 
 from celeriac.events import emit
-from celeriac.observe.metrics.names import BUCKETS, Family
+from celeriac.observe.metrics.names import Family
 from celeriac.observe.samples import Book
 
 #: task names a process counts by themselves though its app does not define them; a sender by name knows no more
@@ -58,11 +58,11 @@ class Tally:
         if book is not None:
             book.add((family.name, *labels))
 
-    def observe(self, family: Family, seconds: float, *labels: str) -> None:
-        """Count a duration in its histogram."""
+    def observe(self, family: Family, value: float, *labels: str) -> None:
+        """Count a value in its histogram."""
         book = self.book
         if book is not None:
-            book.observe((family.name, *labels), seconds, BUCKETS)
+            book.observe((family.name, *labels), value, family.buckets)
 
     def bounded(self, name: str, *, is_defined: bool) -> str:
         """Give the label for a task name: itself, or "other" for one too many that nobody here defines."""
