@@ -93,7 +93,11 @@ EMAIL_FILE_PATH = DATA_DIR / "mail"
 DEFAULT_FROM_EMAIL = "site@portfolio.example"
 OWNER_EMAIL = os.environ.get("OWNER_EMAIL", "owner@portfolio.example")
 
-# The plan has no key for these two.
+# The site logs where its workers do.
+LOGGING_CONFIG = "celeriac.integrations.django.logs.log_as_planned"
+LOGGING = {"level": "WARNING"}
+
+# What the plan has no key for.
 CELERY_RESULT_EXPIRES = timedelta(hours=1)
 CELERY_CACHE_BACKEND = "django-cache"
 CELERY_RESULT_EXTENDED = True  # names and times of tasks, for /admin/django_celery_results/
