@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +24,27 @@ _SAY_FIRST_S, _SAY_EVERY_S = 2.0, 10.0
 @click.command()
 @click.argument("pool", shell_complete=pool_names)
 @click.option(
-    "--replica", type=click.IntRange(min=1), default=1, show_default=True, help="Which worker of the pool."
+    "--replica",
+    type=click.IntRange(min=1),
+    help="Which worker of the pool; else the first that does not run on this host.",
 )
 @pass_project
-def command(project: Project, pool: str, replica: int) -> int:
+def command(project: Project, pool: str, replica: int | None) -> int:
     """Run one worker of POOL.
 
     It is the real `celery worker`; `celeriac plan` shows its command line. SIGTERM lets it finish what it
     runs.
     """
-    from celeriac.plan import celery_arguments
+    from celeriac.cli.number import claim_number
+    from celeriac.observe.places import pulses_folder
+    from celeriac.plan import celery_arguments, celery_environ
 
-    arguments = celery_arguments(project.hold_broker(), pool, replica)
+    if pool in project.declared.pools:
+        # Read when Celery's pools are first imported.
+        os.environ.update(celery_environ(project.declared, pool))
+    plan = project.hold_broker()
+    number = claim_number(pulses_folder(plan), pool, replica) if pool in plan.pools else 1
+    arguments = celery_arguments(plan, pool, number)
     # Greenlets replace the standard library's blocking calls; what is imported before keeps the old ones.
     from celery import maybe_patch_concurrency
 
