@@ -19,7 +19,7 @@ def test_an_answer_comes_from_the_model_is_kept_and_traced(services, celeriac_se
     celeriac_sent.one(chat.answer, queue="high_priority")
     celeriac_sent.one("app.tasks.langfuse.export_trace", queue="low_priority")
     keys = services.langfuse_keys
-    traces = http().get(f"{services.langfuse_host}/api/public/traces", auth=keys).json()["data"]
+    traces = http.get(f"{services.langfuse_host}/api/public/traces", auth=keys).json()["data"]
     assert [trace["id"] for trace in traces] == [asked.id]
 
 

@@ -36,7 +36,7 @@ def test_a_trace_sent_twice_is_one(services, celeriac_bench):
     for _ in range(2):
         assert langfuse.export_trace.delay("t1", "q", "a", 0.0, 1.5).get(timeout=1) == 1
     keys = services.langfuse_keys
-    traces = langfuse.http().get(f"{services.langfuse_host}/api/public/traces", auth=keys).json()
+    traces = langfuse.http.get(f"{services.langfuse_host}/api/public/traces", auth=keys).json()
     assert traces["meta"]["totalItems"] == 1
 
 

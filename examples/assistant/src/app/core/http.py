@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 import httpx
 
 #: how long a service may take to answer; a task that waits for one keeps a slot from another task
 _PATIENCE_S = 20.0
 
-
-@cache
-def http() -> httpx.Client:
-    """Give the client; it is made by the first call, so every slot of a worker has its own."""
-    return httpx.Client(timeout=_PATIENCE_S)
+# A worker makes it before it forks its slots, and none connects before it has a task, so no two share a connection.
+http = httpx.Client(timeout=_PATIENCE_S)

@@ -19,7 +19,7 @@ MODEL = "passages-1"
 def answer(self: Any, person: str, question: str) -> str:
     """Ask the model, keep what it says, and have the exchange traced."""
     asked_at = time.time()
-    reply = http().post(
+    reply = http.post(
         f"{settings().model_url}/chat/completions",
         json={"model": MODEL, "messages": [{"role": "user", "content": question}]},
     )

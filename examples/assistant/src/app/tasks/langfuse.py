@@ -19,7 +19,7 @@ def export_trace(trace: str, question: str, answer: str, began: float, ended: fl
     at = datetime.fromtimestamp(began, UTC).isoformat()
     body = {"id": trace, "name": "chat", "input": question, "output": answer, "timestamp": at}
     body["metadata"] = f"{ended - began:.3f} s"
-    reply = http().post(
+    reply = http.post(
         f"{settings().langfuse_host}/api/public/ingestion",
         auth=settings().langfuse_keys,
         json={"batch": [{"id": trace, "type": "trace-create", "timestamp": at, "body": body}]},

@@ -23,7 +23,7 @@ class Hit(TypedDict):
 @shared_task(rate_limit="10/s")
 def search(query: str, limit: int = 3) -> list[Hit]:
     """Give the pages nearest to `query`, the nearest first."""
-    reply = http().get(f"{settings().search_url}/search", params={"q": query, "limit": limit})
+    reply = http.get(f"{settings().search_url}/search", params={"q": query, "limit": limit})
     reply.raise_for_status()
     hits: list[Hit] = reply.json()["hits"]
     return hits
