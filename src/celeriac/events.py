@@ -43,6 +43,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "the server does not tell when messages come, so this consumer looks every {every_ms} ms: {error}",
     ),
+    "broker.unread": (logging.WARNING, "a broadcast message cannot be read, and nobody misses it: {error}"),
     "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),
     "results.late_write_refused": (

@@ -1,4 +1,4 @@
-"""What every transport of ours promises, asked through kombu alone. One implementation so far: the embedded broker."""
+"""What every transport of ours promises, asked through kombu alone."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ JOBS = Queue("jobs", Exchange("jobs"), routing_key="jobs")
 class Broker:
     """A broker's URL, and connections to it that end with the test."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, transport: str | None = None) -> None:
         self.url = url
+        self._transport = transport
         self._connections: list[Connection] = []
 
     def connect(self, **options: Any) -> Connection:
-        connection = Connection(self.url, transport_options=options)
+        connection = Connection(self.url, transport=self._transport, transport_options=options)
         self._connections.append(connection)
         return connection
 
@@ -37,9 +38,14 @@ class Broker:
             connection.release()
 
 
-@pytest.fixture(params=["sqlite"])
+@pytest.fixture(params=["sqlite", "redis"])
 def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
-    broker = Broker(f"sqlite:///{tmp_path}/broker.db")
+    if request.param == "redis":
+        server = request.getfixturevalue("redis_server")
+        server.flush()
+        broker = Broker(server.url, "celeriac.transports.redis.transport:Transport")
+    else:
+        broker = Broker(f"sqlite:///{tmp_path}/broker.db")
     yield broker
     broker.close()
 

@@ -35,6 +35,7 @@ class Holding(virtual.QoS):
         self._acked: deque[Any] = deque()
         self._written = time.monotonic()
         self._writing = threading.Lock()
+        self.in_doubt = False
 
     # What kombu asks.
 
@@ -130,11 +131,15 @@ class Holding(virtual.QoS):
                 removed = self.channel.remove(acked)
             except BrokerUnavailable as error:
                 self.put_back(acked)
+                self.in_doubt = True
                 emit("broker", "broker.trouble", error=error.message)
                 return
         self.tell_refused(len(acked) - removed)
 
-    @staticmethod
-    def tell_refused(count: int) -> None:
+    def tell_refused(self, count: int) -> None:
+        """Say how many acks came too late; after a write without an answer they may just have been written before."""
+        if self.in_doubt:
+            self.in_doubt = False
+            return
         for _ in range(count):
             emit("broker", "broker.ack_refused")

@@ -11,10 +11,11 @@ from kombu.transport import virtual
 from celeriac.events import emit
 from celeriac.transports.holding import Holding
 from celeriac.transports.payload import MalformedEnvelope
+from celeriac.transports.sending import Batch, Outgoing
 from celeriac.transports.sqlite import doorbell, messages, queues
 from celeriac.transports.sqlite.delivery import Delivery, Fetched
 from celeriac.transports.sqlite.envelope import Stored, to_payload
-from celeriac.transports.sqlite.sending import Batch, Outgoing, Sender
+from celeriac.transports.sqlite.sending import Sender
 
 if TYPE_CHECKING:
     from celeriac.transports.sqlite.lease import Lease

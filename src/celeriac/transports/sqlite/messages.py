@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from celeriac.errors import QueueFull
+from celeriac.transports.sending import queue_full
 from celeriac.transports.sqlite import queues
 from celeriac.transports.sqlite.envelope import Row, Stored, to_letter
 
@@ -35,11 +35,7 @@ def send(db: sqlite3.Connection, row: Row, *, is_new_work: bool = True) -> bool:
     if bounds is None:
         queues.declare(db, row.queue, now=row.sent)
     elif is_new_work and bounds.max_length is not None and bounds.length >= bounds.max_length:
-        raise QueueFull(
-            "BROKER-010",
-            f'queue "{row.queue}" is full: it holds {bounds.length} of {bounds.max_length} messages. Nothing was sent.',
-            fix="send again later, start more workers, or raise max_length",
-        )
+        raise queue_full(row.queue, bounds.length, bounds.max_length)
     if row.once is not None and not _first_time(db, row.once, row.sent):
         return False
     db.execute(

@@ -1,0 +1,105 @@
+-- Write acks, ripen delayed messages, and move ready ones to the consumer: first queue first, bigger priority first.
+-- KEYS: 16 for each queue: lists of priority 0 to 9, delayed, leases, held, started, returned, number.
+-- ARGV: 1 consumer, 2 messages at most for queues with acks, 3 the same for those without; then for each queue:
+--   1 if read with acks, how many acks follow, the acks (numbers), how many marks to forget follow, the marks.
+-- Gives: {acks that were still ours, 1 if the lease is ours, due time of the next delayed message (epoch ms) or "",
+--   runs of messages as "queue priority first-number length length …;…", the messages in a row, "place:count …" of
+--   those that went back before}.
+-- Where it gives no message, it has read all lists: a tracking connection is told when one of them changes.
+-- A server whose memory is full refuses a script's first write if it may grow, and no later one: reading must go on.
+redis.call('SREM', KEYS[14], '')
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local consumer, room, room_without = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local queues = #KEYS / 16
+local removed, ours, arg = 0, 1, 4
+local acking = {}
+for q = 0, queues - 1 do
+  local k = q * 16
+  acking[q] = ARGV[arg] == '1'
+  local acks = tonumber(ARGV[arg + 1])
+  arg = arg + 2
+  if acks > 0 then
+    removed = removed + redis.call('HDEL', KEYS[k + 13], unpack(ARGV, arg, arg + acks - 1))
+    redis.call('SREM', KEYS[k + 14], unpack(ARGV, arg, arg + acks - 1))
+    arg = arg + acks
+  end
+  local marks = tonumber(ARGV[arg])
+  arg = arg + 1
+  if marks > 0 then
+    redis.call('HDEL', KEYS[k + 15], unpack(ARGV, arg, arg + marks - 1))
+    arg = arg + marks
+  end
+  -- Adding 0 asks for the score and changes nothing; by ZSCORE, every renewal of anybody would ring this consumer.
+  if acking[q] and not redis.call('ZADD', KEYS[k + 12], 'XX', 'INCR', 0, consumer) then
+    ours = 0
+  end
+end
+
+local due = ''
+local runs, bodies, notes = {}, {}, {}
+local place = 0
+for q = 0, queues - 1 do
+  local k = q * 16
+  local first = redis.call('ZRANGE', KEYS[k + 11], 0, 0, 'WITHSCORES')
+  if first[1] and tonumber(first[2]) <= now then
+    local ripe = redis.call('ZRANGEBYSCORE', KEYS[k + 11], '-inf', now, 'LIMIT', 0, 200)
+    for _, parked in ipairs(ripe) do
+      redis.call('LPUSH', KEYS[k + 1 + tonumber(parked:sub(1, 1))], parked:sub(2))
+      redis.call('ZREM', KEYS[k + 11], parked)
+    end
+    first = redis.call('ZRANGE', KEYS[k + 11], 0, 0, 'WITHSCORES')
+  end
+  if first[1] and (due == '' or tonumber(first[2]) < due) then
+    due = tonumber(first[2])
+  end
+  local limit = acking[q] and (ours == 1 and room or 0) or room_without
+  for p = 9, 0, -1 do
+    if limit <= 0 then
+      break
+    end
+    local got = redis.call('RPOP', KEYS[k + 1 + p], limit)
+    if got then
+      local number = 0
+      if acking[q] then
+        number = redis.call('INCRBY', KEYS[k + 16], #got) - #got
+        for from = 1, #got, 1000 do
+          local pairs_ = {}
+          for i = from, math.min(from + 999, #got) do
+            pairs_[#pairs_ + 1] = number + i
+            pairs_[#pairs_ + 1] = p .. got[i]
+          end
+          redis.call('HSET', KEYS[k + 13], unpack(pairs_))
+        end
+      end
+      local run = { q, p, number + 1 }
+      local went_back = redis.call('EXISTS', KEYS[k + 15]) == 1
+      for i = 1, #got do
+        run[#run + 1] = #got[i]
+        bodies[#bodies + 1] = got[i]
+        if went_back then
+          local count = redis.call('HGET', KEYS[k + 15], redis.sha1hex(got[i]))
+          if count then
+            notes[#notes + 1] = place .. ':' .. count
+          end
+        end
+        place = place + 1
+      end
+      runs[#runs + 1] = table.concat(run, ' ')
+      limit = limit - #got
+    end
+  end
+  if acking[q] then
+    room = limit
+  end
+end
+if place == 0 then
+  local looked = {}
+  for q = 0, queues - 1 do
+    for i = 1, 11 do
+      looked[#looked + 1] = KEYS[q * 16 + i]
+    end
+  end
+  redis.call('EXISTS', unpack(looked))
+end
+return { removed, ours, tostring(due), table.concat(runs, ';'), table.concat(bodies), table.concat(notes, ' ') }
