@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from itertools import count
 from pathlib import Path
 
@@ -14,15 +15,15 @@ _held: list[int] = []
 def claim_number(folder: Path, pool: str, wanted: int | None = None) -> int:
     """Hold a number of the pool for as long as this process lives, and give it.
 
-    folder: where the workers of this host note what they hold.
+    folder: where workers note what they hold; those of other hosts may too, each host counts for itself.
     wanted: this one, whoever else has it; None: the first that no other worker has.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         numbers = count(1) if wanted is None else (wanted,)
-        return next(
-            (number for number in numbers if _is_free(folder / f"{pool}-{number}.number")), wanted or 1
-        )
+        host = socket.gethostname()
+        free = (number for number in numbers if _is_free(folder / f"{pool}-{number}@{host}.number"))
+        return next(free, wanted or 1)
     except OSError:
         # Where nothing can be written, in a container say, the host has a name of its own, and this is its only worker.
         return wanted or 1

@@ -49,6 +49,12 @@ def test_a_number_that_is_asked_for_is_given_whoever_has_it(worker):
     assert worker(1)[1] == 1
 
 
+def test_each_host_counts_for_itself(worker, tmp_path, monkeypatch):
+    worker()
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    assert claim_number(tmp_path / "w", "web") == 1
+
+
 def test_where_nothing_can_be_written_a_worker_is_the_first(tmp_path):
     (tmp_path / "file").touch()
     assert claim_number(tmp_path / "file" / "workers", "web") == 1
