@@ -17,6 +17,7 @@ from servers.project import PLAN, TASKS, Project
 from servers.prometheus_server import PrometheusServer, running_prometheus
 from servers.rabbitmq_server import RabbitMQServer, running_rabbitmq
 from servers.redis_server import RedisServer, running_redis
+from servers.redis_tls_server import TlsRedisServer, running_tls_redis
 from servers.soak import SoakFigures
 
 
@@ -76,6 +77,18 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
     """A real Redis for the whole session; skips where none is installed, fails there in CI."""
     try:
         with running_redis(tmp_path_factory.mktemp("redis")) as server:
+            yield server
+    except FileNotFoundError as missing:
+        if is_ci():
+            raise
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def tls_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRedisServer]:
+    """A real Redis that speaks TLS and asks for a password; skips where none is installed, fails there in CI."""
+    try:
+        with running_tls_redis(tmp_path_factory.mktemp("tls-redis")) as server:
             yield server
     except FileNotFoundError as missing:
         if is_ci():

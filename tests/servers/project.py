@@ -122,7 +122,9 @@ class Running:
 class Project:
     """A folder with a plan and a tasks module, and the processes a test started in it."""
 
-    def __init__(self, folder: Path, *, plan: str, tasks: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, *, plan: str | None = None, tasks: str | None = None, environ: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.mark = uuid.uuid4().hex
         self.environ = {
@@ -137,8 +139,9 @@ class Project:
         }
         self._started: list[Running] = []
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "celeriac.toml").write_text(plan)
-        (folder / "shop_tasks.py").write_text(tasks)
+        for name, text in (("celeriac.toml", plan), ("shop_tasks.py", tasks)):
+            if text is not None:
+                (folder / name).write_text(text)
 
     def write(self, name: str, text: str) -> Path:
         """Write a file of the project, making its folders."""
