@@ -92,7 +92,7 @@ def test_a_step_that_does_not_exist_is_named_with_the_nearest_one(place):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_whoever_ends_it_in_the_middle_leaves_no_process_behind(place, eventually, number):
     running = place.start_celeriac("tutorial", "--no-input", "--step", "killed")
-    running.wait_for_log("Running already", within=60)
+    running.wait_for_log("Started for this step", within=60)
     assert len(leftovers(place)) >= 4
     running.signal(number)
     code = running.wait(within=60)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import click
 
@@ -30,7 +27,16 @@ def command(*, names: Sequence[str], list_: bool, no_input: bool, folder: Path |
 
     Exit codes: 0 all of it happened, 1 something did not, 130 you left; nothing it started runs on in either case.
     """
-    from celeriac.tutorial import STEPS, NoWait, Reader, Screen, chosen_steps, play, sample_project
+    from celeriac.tutorial import (
+        STEPS,
+        NoWait,
+        Reader,
+        Screen,
+        chosen_steps,
+        leave_by_the_door,
+        play,
+        sample_project,
+    )
 
     if list_:
         for step in STEPS:
@@ -51,13 +57,3 @@ def command(*, names: Sequence[str], list_: bool, no_input: bool, folder: Path |
     screen.end(
         f"To play on: cd {folder}; celeriac up" if folder else "Your own project: docs/getting-started.md"
     )
-
-
-def leave_by_the_door() -> None:
-    """Have SIGTERM, and a terminal that is closed, end this process so that it tidies up."""
-
-    def leave(number: int, _frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGHUP, leave)

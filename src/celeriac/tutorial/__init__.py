@@ -8,7 +8,9 @@ does not hold ends it with a TutorialError; whatever the end, every process it s
 
 from __future__ import annotations
 
-from celeriac.tutorial.cast import Call, Cast, read_cast
+from celeriac.tutorial.cast import PARTS, Call, Cast, read_cast
+from celeriac.tutorial.door import leave_by_the_door
+from celeriac.tutorial.guest import guest_in
 from celeriac.tutorial.pace import NoWait, Pace, Reader
 from celeriac.tutorial.sample import sample_project
 from celeriac.tutorial.screen import Screen
@@ -16,6 +18,7 @@ from celeriac.tutorial.stage import Stage
 from celeriac.tutorial.tour import STEPS, chosen_steps, play
 
 __all__ = [
+    "PARTS",
     "STEPS",
     "Call",
     "Cast",
@@ -25,6 +28,8 @@ __all__ = [
     "Screen",
     "Stage",
     "chosen_steps",
+    "guest_in",
+    "leave_by_the_door",
     "play",
     "read_cast",
     "sample_project",

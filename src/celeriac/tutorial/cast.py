@@ -13,6 +13,22 @@ from celeriac.errors import TutorialError
 
 #: bounds of what the story shows in one go
 CHAINS_MAX = 500
+#: what a project may say of its cast: key → its kind, and what it means
+PARTS: dict[str, tuple[str, str]] = {
+    "light": ("task", "a quick task; in a chain it is given the heavy one's result; light_task if left out"),
+    "light_args": ("arguments", "its arguments, where it runs alone"),
+    "heavy": ("task", "a task that takes a while; heavy_task if left out"),
+    "heavy_args": ("arguments", "its arguments"),
+    "chains": ("number", "how many chains of heavy and light are sent at once; 20 if left out"),
+    "long": ("task", "a task whose worker is killed in the middle; the heavy one if left out"),
+    "long_args": ("arguments", "its arguments: it should run for five seconds or more"),
+    "flaky": ("task", "a task that fails at first and ends well by its retries"),
+    "flaky_args": ("arguments", "its arguments"),
+    "failing": ("task", "a task that fails for good; the heavy one if left out"),
+    "failing_args": ("arguments", "arguments with which it fails"),
+    "mended": ("arguments", "arguments with which it ends well"),
+    "schedule": ("name", "a schedule that may run now"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,19 +74,15 @@ class Cast:
 def read_cast(values: Mapping[str, Any], app: Celery, *, at: str) -> Cast:
     """Give the cast that a project names.
 
-    values: "light", "heavy", "long", "flaky" and "failing" name tasks, each with a list of arguments in "light_args"
-        and so on; "mended" is a list of arguments, "schedule" a name, "chains" a number. A task may be named by the
-        last part of its name, if one task alone has that. Without "light" and "heavy" those are light_task and
-        heavy_task; without a task of their own "long" and "failing" are the heavy task with their arguments.
+    values: as `PARTS` names them. A task may be named by the last part of its name, if one task alone has that.
     at: where they are written, for messages.
-    Raises: TutorialError TUTOR-020 for what is no part, TUTOR-021 for a task that is not there.
+    Raises: TutorialError TUTOR-020 for what is no part, TUTOR-021 for a task that is not there, TUTOR-024 for arguments
+        it does not take.
     """
-    parts = ("light", "heavy", "long", "flaky", "failing")
-    known = [*parts, *(f"{part}_args" for part in parts), "mended", "schedule", "chains"]
     for key, value in values.items():
-        if key not in known:
-            raise _no_part(f'there is no part "{key}"', at, known)
-        if (key.endswith("_args") or key == "mended") and not _is_list(value):
+        if key not in PARTS:
+            raise _no_part(f'there is no part "{key}"', at, list(PARTS))
+        if PARTS[key][0] == "arguments" and not _is_list(value):
             raise _no_part(f'"{key}" is a {type(value).__name__}', at, ["a list of arguments"])
     chains = values.get("chains", 20)
     if not isinstance(chains, int) or not 1 <= chains <= CHAINS_MAX:
@@ -80,13 +92,18 @@ def read_cast(values: Mapping[str, Any], app: Celery, *, at: str) -> Cast:
         name, args = values.get(part), values.get(f"{part}_args")
         if name is None and (default is None or args is None):
             return None
-        return Call(_task(app, name or str(default), part, at), tuple(args or ()))
+        made = Call(_task(app, name or str(default), part, at), tuple(args or ()))
+        _fits(app, made.task, made.args, part, at)
+        return made
 
     light = _task(app, values.get("light", "light_task"), "light", at)
     heavy = _task(app, values.get("heavy", "heavy_task"), "heavy", at)
+    light_args, heavy_args = values.get("light_args", ()), values.get("heavy_args", ())
+    _fits(app, light, light_args, "light", at)
+    _fits(app, heavy, heavy_args, "heavy", at)
     return Cast(
-        light=Call(light, tuple(values.get("light_args", ()))),
-        heavy=Call(heavy, tuple(values.get("heavy_args", ()))),
+        light=Call(light, tuple(light_args)),
+        heavy=Call(heavy, tuple(heavy_args)),
         chains=chains,
         long=call("long", heavy),
         flaky=call("flaky", None),
@@ -113,6 +130,22 @@ def _task(app: Celery, name: Any, part: str, at: str) -> str:
         known=ending or known,
         fix=f'name the task in full, as "{part}"',
     )
+
+
+def _fits(app: Celery, name: str, args: Sequence[Any], part: str, at: str) -> None:
+    """See that a task takes these arguments, by the signature by which Celery itself looks."""
+    task: Any = app.tasks[name]
+    if not task.typing:
+        return
+    try:
+        task.__header__(*args)
+    except TypeError as error:
+        raise TutorialError(
+            "TUTOR-024",
+            f"task {name} cannot play the {part} part with the arguments {list(args)}: {error}.",
+            at=at,
+            fix=f'write arguments that it takes, as "{part}_args"',
+        ) from error
 
 
 def _is_list(value: Any) -> bool:

@@ -96,6 +96,11 @@ class Crew:
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Who runs, in the order of their start."""
+        return tuple(self._members)
+
     def __getitem__(self, name: str) -> Member:
         return self._members[name]
 

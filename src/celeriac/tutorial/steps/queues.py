@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from celeriac.control.processes import running
 from celeriac.errors import TutorialError, redacted
 from celeriac.tutorial.stage import Stage
 
@@ -14,8 +15,11 @@ def nothing(stage: Stage) -> None:
 
 def set_up(stage: Stage) -> None:
     """Start quietly what a later step takes for granted."""
+    there = stage.crew.names
     started = stage.recorder(), stage.worker(stage.light_pool), stage.worker(stage.heavy_pool)
-    stage.screen.say(f"Running already: {', '.join(dict.fromkeys(started))}.")
+    new = [name for name in dict.fromkeys(started) if name not in there]
+    if new:
+        stage.screen.say(f"Started for this step: {', '.join(new)}.")
 
 
 def refuse_company(stage: Stage) -> None:
@@ -23,11 +27,20 @@ def refuse_company(stage: Stage) -> None:
 
     Raises: TutorialError TUTOR-005 if somebody reads them, TUTOR-006 if something waits in them.
     """
+    up = running(stage.plan)
+    if up is not None:
+        raise TutorialError(
+            "TUTOR-007",
+            f"`celeriac up` runs this project already, as process {up.pid}; the tutorial starts its own workers.",
+            at=str(stage.plan.state_folder),
+            fix="stop it for these ten minutes",
+        )
     for it in stage.look():
-        if it.readers:
+        readers = it.readers if it.readers is not None else len(stage.app.control.ping(timeout=1.0))
+        if readers:
             raise TutorialError(
                 "TUTOR-005",
-                f"{it.readers} of somebody else's workers read queue {it.name}; the tutorial starts its own.",
+                f"{readers} of somebody else's workers read queue {it.name}; the tutorial starts its own.",
                 at=redacted(stage.plan.broker),
                 fix="stop them for these ten minutes (`celeriac status` names them)",
             )
