@@ -89,7 +89,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrency: slots of one worker.
     autoscale: slots between two bounds instead of a fixed `concurrency`; prefork only.
     prefetch: messages a worker holds for each slot, the running one included (Celery's prefetch multiplier).
-    time_limit: a task that runs longer is killed; prefork, gevent and eventlet only.
+    time_limit: a task that runs longer is killed; prefork and gevent only.
     soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork only.
     max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
     max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.

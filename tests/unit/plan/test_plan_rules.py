@@ -73,6 +73,11 @@ RULES = {
         "PLAN-032",
         'pools["web"].time_limit',
     ),
+    "eventlet keeps no hard limit": (
+        pool(executor="eventlet", time_limit=S),
+        "PLAN-032",
+        'pools["web"].time_limit',
+    ),
     "the profile's threads keep no hard limit": (
         pool(profile="io", time_limit=S),
         "PLAN-032",

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from celeriac.backends.sqlite.forks import inside_sqlite
 from celeriac.backends.sqlite.refusals import coded, explained, unusable
 from celeriac.backends.sqlite.schema import prepare
 from celeriac.errors import ResultsError, ResultsUnavailable, redacted
@@ -69,9 +70,10 @@ class ResultsFile:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection for statements that commit by themselves; errors come out coded."""
-        connection = self.connection()
-        with coded(self.path):
-            yield connection
+        with inside_sqlite():
+            connection = self.connection()
+            with coded(self.path):
+                yield connection
 
     @contextmanager
     def transaction(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
@@ -79,7 +81,11 @@ class ResultsFile:
 
         synced: wait until the commit, and all before it, is on the disk.
         """
-        connection = self.connection()
+        with inside_sqlite(), self._writing(self.connection(), synced) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self, connection: sqlite3.Connection, synced: bool) -> Iterator[sqlite3.Connection]:
         with coded(self.path):
             if synced:
                 connection.execute("PRAGMA synchronous = FULL")
@@ -97,7 +103,8 @@ class ResultsFile:
         """Close this thread's connection, if this process made it."""
         held = getattr(self._own, "held", None)
         if held is not None and held[0] == os.getpid():
-            held[1].close()
+            with inside_sqlite():
+                held[1].close()
             del self._own.held
 
     def _open(self) -> sqlite3.Connection:

@@ -9,8 +9,8 @@ from celeriac.plan.profiles import effective
 from celeriac.plan.report import PlanPath, Report, clipped
 from celeriac.units import say_duration
 
-#: what Celery's executors can do about a task that takes too long
-_KEEP_HARD_LIMITS = ("prefork", "gevent", "eventlet")
+#: what Celery's executors can do about a task that takes too long; eventlet's takes a limit, and forgets it
+_KEEP_HARD_LIMITS = ("prefork", "gevent")
 _PREFORK_ONLY = ("soft_time_limit", "autoscale", "max_tasks_per_child", "max_memory_per_child")
 
 
