@@ -153,6 +153,8 @@ RULES = {
         'tasks["shop.*"].retry.cap',
     ),
     "results are of a known kind": (plan(results="rediss3://h"), "PLAN-041", "results"),
+    "a broker's certificate is checked": (plan(broker="rediss://h"), "PLAN-085", "broker"),
+    "a result backend's certificate is checked": (plan(results="rediss://h/1"), "PLAN-085", "results"),
     "records are kept in SQL": (plan(state="redis://h"), "PLAN-042", "state"),
     "only sqlite bounds queues": (
         plan(broker="redis://h", queues={"default": Queue(max_length=5)}),
@@ -217,6 +219,7 @@ GOOD = {
     ),
     "days on the embedded broker": task(retry=Retry(cap=86_400 * S)),
     "brokers of a cluster": plan(broker="sentinel://a;sentinel://b", results="db+postgresql://h/d"),
+    "a Redis whose certificate is checked": plan(broker="rediss://h/0?ssl_cert_reqs=required"),
     "records on Postgres": plan(state="postgresql+psycopg://h/d"),
     "no results": plan(results="disabled://"),
 }

@@ -32,6 +32,7 @@ def judge(plan: Plan, report: Report) -> None:
     """Report addresses of an unknown kind, and bounds the broker could not keep."""
     _judge_broker(plan, report)
     _judge_results(plan, report)
+    _judge_certificates(plan, report)
     state = scheme_of(plan.state)
     if state.partition("+")[0] not in STATES:
         report.add(
@@ -105,6 +106,22 @@ def _judge_results(plan: Plan, report: Report) -> None:
             severity="warning",
             needs=[("broker",)],
         )
+
+
+def _judge_certificates(plan: Plan, report: Report) -> None:
+    """Report TLS that would take any certificate: kombu checks none unless told to, and Celery's results refuse."""
+    named = [(("broker",), url) for url in dict.fromkeys(plan.candidates)]
+    if plan.results not in plan.candidates:
+        named.append((("results",), plan.results))
+    for path, url in named:
+        if scheme_of(url) == "rediss" and "ssl_cert_reqs=" not in url.partition("?")[2]:
+            report.add(
+                path,
+                "PLAN-085",
+                "a rediss URL does not say whether the server's certificate is checked, and then it is not.",
+                known=["ssl_cert_reqs=required", "ssl_cert_reqs=optional", "ssl_cert_reqs=none"],
+                fix="end the URL in ?ssl_cert_reqs=required, with &ssl_ca_certs=/path for an authority of your own",
+            )
 
 
 def _said(scheme: str) -> str:
