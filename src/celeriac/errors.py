@@ -19,6 +19,7 @@
     ├── DeployError      DEPLOY-… the plan cannot be rendered for a target, or not written
     ├── TestingError         TEST-…    the tests ask for what cannot be set up
     ├── TutorialError        TUTOR-…   the tutorial cannot be played, or what it announced did not happen
+    ├── ScaffoldError        NEW-…     a project cannot be generated or updated
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
 
 A subclass exists where a caller would do something else about it. Codes are listed in docs/reference/errors.md.
@@ -151,6 +152,10 @@ class NotNow(FlowError):
 
 class BreakerOpen(NotNow):
     """A circuit breaker is open: what it guards is not called."""
+
+
+class ScaffoldError(CeleriacError):
+    """A project cannot be generated or updated."""
 
 
 class SuperviseError(CeleriacError):

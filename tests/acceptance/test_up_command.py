@@ -41,3 +41,12 @@ def test_a_stop_ends_the_command_first(project, eventually):
     up.signal(signal.SIGTERM)
     assert up.wait(within=60) == 128 + signal.SIGTERM
     assert not any(psutil.pid_exists(pid) for pid in family)
+
+
+def test_a_plan_that_cannot_run_is_told_before_long_and_the_command_is_not_run(project):
+    shop = project(tasks="import no_such_module\n")
+    ended = shop.celeriac("up", "--", sys.executable, "-c", "open('ran', 'w')", within=60)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("UP-017 not ready: web-1; the command was not run")
+    assert "No module named 'no_such_module'" in (shop.folder / ".celeriac" / "up.log").read_text()
+    assert not (shop.folder / "ran").exists()

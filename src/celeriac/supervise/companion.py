@@ -11,8 +11,11 @@ from datetime import timedelta
 
 from celeriac.errors import CommandError
 
-#: how long the processes have to become ready; a worker that cannot import its tasks never will
+#: how long the processes have to become ready, looked at so often
 READY_WITHIN = timedelta(seconds=120)
+LOOK_EVERY = timedelta(milliseconds=50)
+#: a process that was started again so often and is not ready never will be: it cannot import its tasks
+TRIES = 2
 #: the exit code of shells for a command that cannot be run
 NOT_RUN = 127
 

@@ -15,11 +15,10 @@ from celeriac.control.processes import UpState
 from celeriac.errors import CeleriacError, SuperviseError, redacted
 from celeriac.events import emit
 from celeriac.plan import Process
-from celeriac.supervise.companion import READY_WITHIN, Companion
+from celeriac.supervise.companion import LOOK_EVERY, READY_WITHIN, TRIES, Companion
 from celeriac.supervise.instance import Instance
 from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
-from celeriac.units import say_duration
 
 #: what sends stops first, what records the last letters after the workers, what watches last
 DRAIN_ORDER = ("beat", "worker", "recorder", "metrics", "flower")
@@ -164,27 +163,33 @@ class Supervisor:
 
     async def _accompany(self, companion: Companion) -> None:
         """Run the companion when all are ready, and stop everything when it ends."""
-        ready = asyncio.gather(*(keeper.ready.wait() for keeper in self._keepers))
-        stopping = asyncio.create_task(self._stopping.wait())
         try:
-            await asyncio.wait(
-                {ready, stopping}, timeout=READY_WITHIN.total_seconds(), return_when=asyncio.FIRST_COMPLETED
-            )
-            if self._stopping.is_set():
-                return
-            if not ready.done():
-                waiting = [keeper.process.name for keeper in self._keepers if not keeper.ready.is_set()]
-                raise SuperviseError(
-                    "UP-017",
-                    f"not ready within {say_duration(READY_WITHIN)}: {', '.join(waiting)}; the command was not run",
-                    fix="see what the processes print with `celeriac up` alone",
-                )
-            await companion.run()
+            if await self._become_ready():
+                await companion.run()
         finally:
-            ready.cancel()
-            stopping.cancel()
             if not self._stopping.is_set():
                 self.stop()
+
+    async def _become_ready(self) -> bool:
+        """Wait until every process is ready. Returns: False if all is to be stopped before.
+
+        Raises: SuperviseError UP-017 if one fails again and again, or takes too long.
+        """
+        deadline = time.monotonic() + READY_WITHIN.total_seconds()
+        while waiting := [keeper for keeper in self._keepers if not keeper.ready.is_set()]:
+            if self._stopping.is_set():
+                return False
+            failing = [keeper for keeper in waiting if keeper.restarts >= TRIES]
+            if failing or time.monotonic() > deadline:
+                raise SuperviseError(
+                    "UP-017",
+                    f"not ready: {', '.join(keeper.process.name for keeper in failing or waiting)}; "
+                    "the command was not run",
+                    at=str(self._folder / ".celeriac" / "up.log"),
+                    fix="see there why, or with `celeriac up` alone",
+                )
+            await asyncio.sleep(LOOK_EVERY.total_seconds())
+        return not self._stopping.is_set()
 
     async def _finish(self) -> int:
         if self._companion is not None:

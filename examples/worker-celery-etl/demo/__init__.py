@@ -1,0 +1,1 @@
+"""The project at work: python -m demo"""

@@ -1,0 +1,1 @@
+"""The tasks, by the queue they go to; celeriac.toml says what becomes of each."""
