@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from servers import waiting
+from servers import janitor, waiting
 from servers.browser import Browser, running_browser
 from servers.postgres_server import PostgresServer, running_postgres
 from servers.project import PLAN, TASKS, Project
@@ -32,6 +32,9 @@ def is_soak(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not getattr(config.option, "numprocesses", None):
+        # Under xdist each worker is followed, and the one that hands out the tests starts nothing.
+        janitor.follow()
     if is_soak(config):
         config.pluginmanager.register(SoakFigures())
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers import janitor
+
 STARTS_WITHIN_S = 10.0
 
 
@@ -59,6 +61,7 @@ def running_redis(folder: Path) -> Iterator[RedisServer]:
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", "--logfile", str(log), "--daemonize", "no"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+    janitor.watch(process.pid)
     try:
         _wait_until_it_answers(port, process, log)
         yield RedisServer(port, folder, process.pid)

@@ -6,6 +6,8 @@ python -m celeriac.testing.process          what the test starts; told by the en
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +21,7 @@ from msgspec.structs import replace
 from celeriac.app import load_app
 from celeriac.errors import TestingError
 from celeriac.plan import Plan, Pool, celery_arguments, read_plan
+from celeriac.supervise import lifeline
 from celeriac.testing.journal import Journal
 from celeriac.testing.redirect import moved, redirected
 from celeriac.testing.waiting import until
@@ -65,15 +68,22 @@ def running_process(plan: Plan, app_path: str | None, folder: Path, pool: str | 
         pool=pool,
     )
     log = folder / "worker.log"
-    environ = {**os.environ, _VARIABLE: msgspec.json.encode(order).decode()}
-    with log.open("wb") as out:
+    # A worker must not outlive its tests, also when pytest is killed -9: then this line breaks.
+    line, its_line = socket.socketpair()
+    with log.open("wb") as out, its_line:
         process = subprocess.Popen(
             [sys.executable, "-m", "celeriac.testing.process"],
             cwd=order.project,
-            env=environ,
+            env={
+                **os.environ,
+                _VARIABLE: msgspec.json.encode(order).decode(),
+                lifeline.VARIABLE: f"{its_line.fileno()}:{_STOPS_WITHIN_S}",
+            },
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=subprocess.STDOUT,
+            pass_fds=(its_line.fileno(),),
+            start_new_session=True,
         )
     try:
         ready = folder / "worker.ready"
@@ -91,8 +101,9 @@ def running_process(plan: Plan, app_path: str | None, folder: Path, pool: str | 
         try:
             process.wait(_STOPS_WITHIN_S)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+        line.close()
 
 
 def worker_arguments(plan: Plan, pool: str | None) -> tuple[str, ...]:
@@ -106,6 +117,7 @@ def worker_arguments(plan: Plan, pool: str | None) -> tuple[str, ...]:
 
 
 def _main(order: Order) -> None:
+    lifeline.follow()
     folder = Path(order.folder)
     sys.path[:] = [order.project, *(each for each in order.path if each not in sys.path), *sys.path]
     plan = read_plan(order.plan) if order.plan else Plan(folder=Path(order.project))
