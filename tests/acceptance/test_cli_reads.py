@@ -179,7 +179,7 @@ def test_an_app_that_cannot_be_imported_is_one_clear_error(project):
 def test_a_broker_that_cannot_be_looked_into_hides_nothing_else(shop):
     shop.environ["CELERY_BROKER_URL"] = "amqp://nobody:secret@127.0.0.1:1//"
     status = json.loads(shop.celeriac("status", "--json").stdout)
-    assert status["broker_error"].startswith("BROKER-012")
+    assert status["broker_error"].startswith("BROKER-013")
     answer = why(shop, "some-id")
     assert answer["verdict"] == "unknown"
     assert "cannot be said" in answer["sentence"]

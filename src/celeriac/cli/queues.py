@@ -21,7 +21,7 @@ def command(project: Project, as_json: bool) -> None:
     """Show every queue: how many wait, for how long, who reads it, how many died."""
     from celeriac.control.broker import queues
 
-    reports = queues(project.plan)
+    reports = queues(project.plan, project.app)
     if as_json:
         print_json({"queues": reports})
         return
@@ -50,7 +50,7 @@ def show(reports: Sequence[QueueReport]) -> None:
     )
     for it in reports:
         if it.is_unread:
-            waiting = it.ready + it.delayed
+            waiting = it.ready + (it.delayed or 0)
             wait = "1 task waits" if waiting == 1 else f"{waiting} tasks wait"
             click.secho(f"nobody reads {it.name}: {wait} there", fg="red")
         elif it.is_late:

@@ -22,7 +22,7 @@ def command(project: Project, as_json: bool) -> None:
     plan = project.plan
     up = processes.running(plan)
     try:
-        consumers, waiting = broker.consumers(plan), broker.queues(plan)
+        consumers, waiting = broker.consumers(plan, project.app), broker.queues(plan, project.app)
         unseen = None
     except BrokerError as error:
         consumers, waiting, unseen = [], [], error

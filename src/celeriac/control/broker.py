@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 import msgspec
 import psutil
+from celery import Celery
 from msgspec.structs import replace
 
+from celeriac.control.asked import ask_queues, ask_workers
+from celeriac.errors import BrokerError
+from celeriac.observe.metrics.sources import QueueReading
 from celeriac.plan import Plan
 from celeriac.records import LetterFilter, Records
 from celeriac.transports.view import BrokerView, ConsumerState, open_view
 
+LoadApp = Callable[[], Celery]
+#: the code of the error that a broker offers no view of itself
+NO_VIEW = "BROKER-012"
 #: ends the name of the queue by which one worker receives remote control
 _MAILBOX = ".celery.pidbox"
 
@@ -22,8 +29,10 @@ _MAILBOX = ".celery.pidbox"
 class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
     """One queue as it is now.
 
-    ready, delayed, unacked: messages that wait for a worker, wait for their time, are with a worker.
-    oldest_age_s: seconds the oldest ready message has waited; None if none waits.
+    ready, delayed, unacked: messages that wait for a worker, wait for their time, are with a worker; None: this broker
+        does not tell.
+    oldest_age_s: seconds the oldest ready message has waited; None if none waits, or this broker does not tell.
+    consumers: workers that read it; None: this broker does not tell.
     max_wait_s: the plan's objective; None if it has none.
     is_late: the oldest waits longer than that.
     is_unread: something waits, and nobody reads the queue.
@@ -33,14 +42,14 @@ class QueueReport(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     ready: int
-    delayed: int
-    unacked: int
+    delayed: int | None
+    unacked: int | None
     oldest_age_s: float | None
     max_wait_s: float | None
     max_length: int | None
     is_late: bool
     is_unread: bool
-    consumers: int
+    consumers: int | None
     letters: int
     is_declared: bool
 
@@ -55,49 +64,75 @@ def viewing(plan: Plan) -> Iterator[BrokerView]:
         yield view
 
 
-def queues(plan: Plan) -> list[QueueReport]:
-    """Give the plan's queues in its order, then the letters queue, then what else is there, by name."""
-    with viewing(plan) as view:
-        found = {state.name: state for state in view.queues()}
-        readers = count_readers(view)
+def queues(plan: Plan, load: LoadApp | None = None) -> list[QueueReport]:
+    """Give the plan's queues in its order, then the letters queue, then what else is there, by name.
+
+    load: gives the app, through which a broker without a view is asked; None leaves it at the view.
+    Raises: BrokerError if the broker cannot be looked into, or cannot be reached.
+    """
+    found = {reading.name: reading for reading in _readings(plan, load)}
     letters = _letters(plan)
-    reports = []
-    for name in dict.fromkeys([*plan.queues, plan.letters.queue, *sorted(found)]):
-        if is_internal(name):
-            continue
-        state, declared = found.get(name), plan.queues.get(name)
-        max_wait_s = declared.max_wait.total_seconds() if declared and declared.max_wait else None
-        bounds = [each.max_length for each in (declared, state) if each and each.max_length is not None]
-        max_length = bounds[0] if bounds else None
-        oldest_s = state.oldest_age_s if state else None
-        waiting = state.ready + state.delayed if state else 0
-        consumers = readers[name]
-        reports.append(
-            QueueReport(
-                name=name,
-                ready=state.ready if state else 0,
-                delayed=state.delayed if state else 0,
-                unacked=state.unacked if state else 0,
-                oldest_age_s=oldest_s,
-                max_wait_s=max_wait_s,
-                max_length=max_length,
-                is_late=max_wait_s is not None and oldest_s is not None and oldest_s > max_wait_s,
-                # Letters wait safely while no recorder runs.
-                is_unread=waiting > 0 and consumers == 0 and name != plan.letters.queue,
-                consumers=consumers,
-                letters=letters[name],
-                is_declared=declared is not None,
-            )
-        )
-    return reports
+    return [
+        _report(plan, found.get(name) or QueueReading(name=name, ready=0, consumers=0), letters[name])
+        for name in dict.fromkeys([*plan.queues, plan.letters.queue, *sorted(found)])
+    ]
 
 
-def consumers(plan: Plan) -> list[ConsumerState]:
-    """Give the live consumers of the plan's broker, by name."""
-    with viewing(plan) as view:
-        return sorted(
-            (called(it) for it in view.consumers() if is_alive(it)), key=lambda it: (it.name, it.pid)
+def consumers(plan: Plan, load: LoadApp | None = None) -> list[ConsumerState]:
+    """Give the live consumers of the plan's broker, by name; `load` and errors as in `queues`."""
+    try:
+        with viewing(plan) as view:
+            found = [called(it) for it in view.consumers() if is_alive(it)]
+    except BrokerError as error:
+        if error.code != NO_VIEW or load is None:
+            raise
+        found = ask_workers(plan, load())
+    return sorted(found, key=lambda it: (it.name, it.pid))
+
+
+def _readings(plan: Plan, load: LoadApp | None) -> list[QueueReading]:
+    try:
+        with viewing(plan) as view:
+            states, readers = view.queues(), count_readers(view)
+    except BrokerError as error:
+        if error.code != NO_VIEW or load is None:
+            raise
+        return list(ask_queues(plan, load()))
+    return [
+        QueueReading(
+            name=it.name,
+            ready=it.ready,
+            delayed=it.delayed,
+            unacked=it.unacked,
+            oldest_age_s=it.oldest_age_s,
+            consumers=readers[it.name],
+            max_length=it.max_length,
         )
+        for it in states
+        if not is_internal(it.name)
+    ]
+
+
+def _report(plan: Plan, it: QueueReading, letters: int) -> QueueReport:
+    declared = plan.queues.get(it.name)
+    max_wait_s = declared.max_wait.total_seconds() if declared and declared.max_wait else None
+    bounds = [declared.max_length if declared else None, it.max_length]
+    waiting = it.ready + (it.delayed or 0)
+    return QueueReport(
+        name=it.name,
+        ready=it.ready,
+        delayed=it.delayed,
+        unacked=it.unacked,
+        oldest_age_s=it.oldest_age_s,
+        max_wait_s=max_wait_s,
+        max_length=next((bound for bound in bounds if bound is not None), None),
+        is_late=max_wait_s is not None and it.oldest_age_s is not None and it.oldest_age_s > max_wait_s,
+        # Letters wait safely while no recorder runs.
+        is_unread=waiting > 0 and it.consumers == 0 and it.name != plan.letters.queue,
+        consumers=it.consumers,
+        letters=letters,
+        is_declared=declared is not None,
+    )
 
 
 def count_readers(view: BrokerView) -> Counter[str]:

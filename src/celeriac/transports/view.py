@@ -31,7 +31,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     """One process that reads from the broker.
 
     name: what it calls itself, like "web-1@host", else "host:pid".
-    unacked: messages it holds; running: how many of them it has started.
+    unacked: messages it holds, None where nobody can tell; running: how many of them it has started.
     """
 
     id: str
@@ -39,7 +39,7 @@ class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     pid: int
     queues: tuple[str, ...]
-    unacked: int
+    unacked: int | None
     running: int
 
 
@@ -71,20 +71,26 @@ class BrokerView(Protocol):
     def close(self) -> None: ...
 
 
-def open_view(url: str, folder: Path) -> BrokerView:
+def open_view(url: str, folder: Path, queues: tuple[str, ...] = ()) -> BrokerView:
     """Open the view of the broker at `url`; a relative sqlite path is taken from `folder`.
 
+    queues: names that the broker itself may not know, since on Redis a queue of stock Celery is nothing but its messages.
     Raises: BrokerError BROKER-012 where the broker offers no view.
     """
-    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.redis import location  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415
     from celeriac.transports.sqlite.view import SQLiteView  # noqa: PLC0415
 
+    if location.is_redis(url):
+        from celeriac.transports.redis.view import RedisView  # noqa: PLC0415 - an extra
+
+        return RedisView(location.locate(url), queues=queues)
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite":
         raise BrokerError(
             "BROKER-012",
             f'queues of a "{scheme}" broker cannot be looked into yet.',
-            known=("sqlite",),
+            known=("sqlite", "redis"),
             fix="use the broker's own tools, or `celery -A … inspect`",
         )
     if not rest.startswith("//"):

@@ -13,6 +13,7 @@ class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
 
     ready: waiting for a worker, all priorities together; delayed: waiting for their time; unacked: with a worker.
     oldest_age_s: seconds the oldest ready message has waited, 0.0 if none does.
+    max_length: messages it may hold, as the broker keeps it.
     """
 
     name: str
@@ -21,6 +22,7 @@ class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
     unacked: int | None = None
     oldest_age_s: float | None = None
     consumers: int | None = None
+    max_length: int | None = None
 
 
 class BrokerReading(msgspec.Struct, frozen=True, kw_only=True):
