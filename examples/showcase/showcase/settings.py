@@ -58,3 +58,13 @@ MEDIA_ROOT = BASE_DIR / "media"
 
 #: told by HTTP of each picture that is published; empty: nobody
 SUBSCRIBER_URL = os.environ.get("SUBSCRIBER_URL", "")
+
+#: who plays which part in `manage.py celery_tutorial`
+CELERIAC_TUTORIAL = {
+    "heavy": "gallery.heavy.heavy_task",
+    "heavy_args": [5],
+    "light": "gallery.light.light_task",
+    "long_args": [30],
+    "failing_args": [5, "nowhere"],
+    "mended": [5, "whole"],
+}

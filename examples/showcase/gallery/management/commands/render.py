@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from celeriac.control.broker import queues
-from celeriac.integrations.django.project import project_plan
+from celeriac.integrations.django.project import project_app, project_plan
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -53,5 +53,5 @@ class Command(BaseCommand):
 
 
 def _drawn() -> str:
-    seen = {it.name: it.ready + it.delayed + (it.unacked or 0) for it in queues(project_plan())}
+    seen = {it.name: it.ready + (it.delayed or 0) + (it.unacked or 0) for it in queues(project_plan(), project_app)}
     return "  ".join(f"{name} {'#' * seen[name]:<12}{seen[name]:3}" for name in ("heavy", "light"))
