@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,6 +27,7 @@ from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
+from celeriac.transports.redis.location import locate
 
 #: base class that Celery gives tasks -> ours; Celery chooses by the framework it finds itself in
 _TASKS = {
@@ -44,16 +46,7 @@ def create_app(plan: Plan | Path | str | None = None, **conf: Any) -> Celery:
     Raises: PlanError with all problems of the plan; AppError if there is no such setting.
     """
     plan = _resolve(plan)
-    for name in conf:
-        if name not in SETTING_KEYS:
-            close = get_close_matches(name, sorted(SETTING_KEYS), n=1)
-            raise AppError(
-                "APP-001",
-                f'Celery has no setting "{name}"',
-                at="create_app()",
-                known=close,
-                fix=f'write "{close[0]}"' if close else "see Celery's configuration reference",
-            )
+    _require_settings(conf, "create_app()")
     app = Celery(plan.name)
     app.task_cls = _TASKS.get(app.task_cls, app.task_cls)
     app.conf.update(conf)
@@ -87,6 +80,19 @@ def adopt(app: Celery, plan: Plan | Path | str | None = None) -> Celery:
     return _equip(app, _resolve(plan))
 
 
+def _require_settings(names: Iterable[str], at: str) -> None:
+    for name in names:
+        if name not in SETTING_KEYS:
+            close = get_close_matches(name, sorted(SETTING_KEYS), n=1)
+            raise AppError(
+                "APP-001",
+                f'Celery has no setting "{name}"',
+                at=at,
+                known=close,
+                fix=f'write "{close[0]}"' if close else "see Celery's configuration reference",
+            )
+
+
 def _resolve(plan: Plan | Path | str | None) -> Plan:
     if isinstance(plan, Plan):
         return verify(plan)
@@ -96,6 +102,7 @@ def _resolve(plan: Plan | Path | str | None) -> Plan:
 
 def _equip(app: Celery, plan: Plan) -> Celery:
     """Hang plan and sink on the app, and complete its settings when Celery reads them."""
+    _require_settings(plan.celery, f"{plan.source}, [celery]" if plan.source else "Plan.celery")
     settle(app, Runtime(plan, LetterPost(app, plan.letters.queue), Flow(plan)))
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
@@ -141,6 +148,7 @@ def _complete(app: Celery, plan: Plan) -> None:
         "broker_url": absolute(plan.broker, plan.folder),
         "result_backend": absolute(plan.results, plan.folder),
         "worker_consumer": _CONSUMER,
+        **plan.celery,
     }
     if plan.queues:
         settings["task_queues"] = task_queues(plan)
@@ -154,7 +162,12 @@ def _complete(app: Celery, plan: Plan) -> None:
     conf.include = [*conf.include, *(name for name in plan.imports if name not in conf.include)]
     conf.task_routes = [*_routes(conf.task_routes), Router(policies_only(plan))]
     conf.beat_schedule = {**beat_schedule(plan), **conf.beat_schedule}
-    if conf.broker_url and conf.broker_url.startswith("sqlite:"):
+    redis = locate(conf.broker_url or "")
+    if redis is not None and not conf.value_set_for("broker_transport"):
+        conf.broker_transport = redis.transport
+        if redis.url != conf.broker_url:
+            conf.broker_url = redis.url
+    if redis is not None or (conf.broker_url and conf.broker_url.startswith("sqlite:")):
         conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}
 
 

@@ -24,6 +24,7 @@ from celeriac.plan.rules import (
     retries,
     routes,
     schedules,
+    settings,
 )
 from celeriac.plan.shape import Shape
 
@@ -67,6 +68,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     observing.judge(plan, report)
     redelivery.judge(plan, report)
     schedules.judge(plan, report, task_names)
+    settings.judge(plan, report)
 
 
 def _places_of(plan: Plan) -> Places:

@@ -383,6 +383,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pools: the pools by name.
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
     schedules: the schedules by name.
+    celery: settings of Celery by their own names, which win over Celeriac's; what the app's code says wins over them.
     letters: how dead letters are kept.
     beat: how the schedules are led.
     records: the history of task runs; None: none is kept.
@@ -414,6 +415,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, Pool] = {}
     tasks: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
+    celery: dict[str, Any] = {}
     letters: Letters = Letters()
     beat: Beat = Beat()
     records: Records | None = None

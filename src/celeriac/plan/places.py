@@ -19,6 +19,7 @@ SECTIONS = (
     "pools",
     "tasks",
     "schedules",
+    "celery",
     "letters",
     "records",
     "beat",
@@ -55,6 +56,7 @@ class Layout(msgspec.Struct, frozen=True):
         if path and path[0] in HEAD:
             return outer + len(self.head)
         if path and path[0] in (
+            "celery",
             "letters",
             "records",
             "beat",

@@ -80,6 +80,12 @@ them. A file may have 128 KiB and nest 16 levels deep.
 """
 
 TAIL = """\
+## `[celery]`
+
+Settings of Celery by their own names, for what has no key of its own here: `task_compression = "gzip"`. They win over
+[what Celeriac sets](settings.md); what the app's own code or configuration says wins over them. A name that Celery
+does not know is an error when the app is loaded.
+
 ## Profiles
 
 A profile sets the fields of a pool that the plan leaves out. A dash: the Celery app says.
