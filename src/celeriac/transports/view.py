@@ -71,26 +71,20 @@ class BrokerView(Protocol):
     def close(self) -> None: ...
 
 
-def open_view(url: str, folder: Path, queues: tuple[str, ...] = ()) -> BrokerView:
+def open_view(url: str, folder: Path) -> BrokerView:
     """Open the view of the broker at `url`; a relative sqlite path is taken from `folder`.
 
-    queues: names that the broker itself may not know, since on Redis a queue of stock Celery is nothing but its messages.
     Raises: BrokerError BROKER-012 where the broker offers no view.
     """
-    from celeriac.transports.redis import location  # noqa: PLC0415 - each broker is imported where it is used
-    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415
+    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415 - each broker is imported where it is used
     from celeriac.transports.sqlite.view import SQLiteView  # noqa: PLC0415
 
-    if location.is_redis(url):
-        from celeriac.transports.redis.view import RedisView  # noqa: PLC0415 - an extra
-
-        return RedisView(location.locate(url), queues=queues)
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite":
         raise BrokerError(
             "BROKER-012",
             f'queues of a "{scheme}" broker cannot be looked into yet.',
-            known=("sqlite", "redis"),
+            known=("sqlite",),
             fix="use the broker's own tools, or `celery -A … inspect`",
         )
     if not rest.startswith("//"):
