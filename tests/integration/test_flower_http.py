@@ -118,6 +118,38 @@ def test_up_runs_flowers_that_show_workers_and_tasks_behind_a_password(project, 
     assert up.stop(within=20) == 0, up.log
 
 
+HISTORY_PLAN = """\
+[celeriac]
+imports = ["shop_tasks"]
+[queues.default]
+[pools.web]
+queues = ["default"]
+executor = "solo"
+[flower]
+address = "127.0.0.1:{port}"
+keep_history = true
+"""
+
+
+def test_a_flower_that_keeps_its_history_knows_old_tasks_after_a_restart(project, eventually):
+    port = free_port()
+    shop = project(plan=HISTORY_PLAN.format(port=port), environ={"FLOWER_UNAUTHENTICATED_API": "true"})
+    up = shop.start_celeriac("up")
+    up.wait_for_log("ready: 3 running", within=40)
+    site = Site(port)
+    eventually(lambda: site.workers() == {"web-1"}, within=20, every=0.3)
+
+    def send() -> str:
+        return shop.celeriac("send", "shop.add", "2", "3").stdout.strip()
+
+    # Workers send events once Flower has asked them to.
+    done = eventually(lambda: shown(site, send(), "SUCCESS", eventually), within=60)
+    assert up.stop(within=20) == 0, up.log
+    again = shop.start_celeriac("flower")
+    again.wait_for_log("Flower listens", within=40)
+    assert site.tasks()[done] == "SUCCESS"
+
+
 RABBITMQ_PLAN = """\
 [celeriac]
 name = "shop"

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from apps.main import backups, tasks
 from apps.main.models import ContactMessage
@@ -30,14 +29,14 @@ def test_a_restored_backup_is_the_database_as_it_was() -> None:
     write("before")
     name = tasks.backup_data.run()
     write("after")
-    connection.close()
     call_command("restore_backup", name, no_input=True)
     assert names() == ["before"]
 
 
 def test_the_newest_seven_are_kept() -> None:
     made = [backups.back_up() for _ in range(backups.KEEP + 2)]
-    assert sorted(each.name for each in settings.BACKUPS_DIR.iterdir()) == made[2:]
+    assert [each.name for each in backups.kept()] == made[2:]
+    assert len(list(settings.BACKUPS_DIR.iterdir())) == 2 * backups.KEEP
 
 
 def test_a_damaged_backup_is_refused_and_changes_nothing() -> None:
@@ -46,7 +45,7 @@ def test_a_damaged_backup_is_refused_and_changes_nothing() -> None:
     content = bytearray(path.read_bytes())
     content[100 : len(content) // 2] = b"\0" * (len(content) // 2 - 100)
     path.write_bytes(content)
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match="damaged"):
         call_command("restore_backup", path.name, no_input=True)
     assert names() == ["stays"]
 

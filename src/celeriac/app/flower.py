@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,8 @@ from celery.app.control import Control, Inspect
 from celeriac.errors import AppError
 from celeriac.plan import Flower, Plan
 from celeriac.plan.flowers import host_and_port
+
+_SAVE_EVERY_MS = 10_000
 
 
 def run_flower(app: Celery, plan: Plan, flower: Flower, on_ready: Callable[[], object]) -> int:
@@ -33,7 +36,9 @@ def run_flower(app: Celery, plan: Plan, flower: Flower, on_ready: Callable[[], o
     ):
         if secret:
             os.environ[name] = secret
-    arguments = flower_arguments(flower)
+    arguments = flower_arguments(flower, plan.state_folder.absolute())
+    if flower.keep_history:
+        plan.state_folder.mkdir(parents=True, exist_ok=True)
     if flower.pools:
         _show_only(app, Group(plan, flower.pools), arguments)
 
@@ -51,11 +56,19 @@ def run_flower(app: Celery, plan: Plan, flower: Flower, on_ready: Callable[[], o
         ) from error
 
 
-def flower_arguments(flower: Flower) -> list[str]:
-    """Give the options of `celery flower`, without the secrets."""
+def flower_arguments(flower: Flower, folder: Path) -> list[str]:
+    """Give the options of `celery flower`, without the secrets.
+
+    folder: where its history is kept, under the port: no two Flowers of a host have the same.
+    """
     host, port = host_and_port(flower.address) or ("", 0)
     prefix = [f"--url_prefix={flower.url_prefix.strip('/')}"] if flower.url_prefix else []
-    return [f"--address={host}", f"--port={port}", *prefix]
+    history = [
+        "--persistent=True",
+        f"--db={folder / f'flower-{port}.db'}",
+        f"--state_save_interval={_SAVE_EVERY_MS}",
+    ]
+    return [f"--address={host}", f"--port={port}", *prefix, *(history if flower.keep_history else [])]
 
 
 def whole_api(url: str) -> str:

@@ -315,6 +315,8 @@ class Flower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url_prefix: the path it is found under behind a proxy, like "flower".
     pools: declared pools whose workers and tasks it shows; empty: all.
     broker_api: RabbitMQ's management API, like "http://user:password@host:15672", for its page of the broker.
+    keep_history: whether it still knows, after a restart, the tasks and workers it has seen; at most the last ten
+        seconds are lost when it is killed.
     """
 
     address: str = "127.0.0.1:5555"
@@ -322,6 +324,7 @@ class Flower(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     url_prefix: str = ""
     pools: tuple[str, ...] = ()
     broker_api: Annotated[str, Secret()] = ""
+    keep_history: bool = False
 
 
 class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

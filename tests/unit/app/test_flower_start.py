@@ -1,5 +1,7 @@
 """How Flower is started, without starting it."""
 
+from pathlib import Path
+
 import pytest
 
 import celeriac
@@ -19,7 +21,15 @@ def test_secrets_are_no_arguments():
     flower = Flower(
         address="127.0.0.1:5001", auth="ada:secret", url_prefix="/ops/flower/", broker_api="http://u:p@h"
     )
-    assert flower_arguments(flower) == ["--address=127.0.0.1", "--port=5001", "--url_prefix=ops/flower"]
+    told = flower_arguments(flower, Path("/kept"))
+    assert told == ["--address=127.0.0.1", "--port=5001", "--url_prefix=ops/flower"]
+
+
+def test_the_history_of_each_flower_is_a_file_of_its_own():
+    kept = [
+        flower_arguments(Flower(address=f"[::1]:{port}", keep_history=True), Path("/kept")) for port in (1, 2)
+    ]
+    assert [each[3] for each in kept] == ["--db=/kept/flower-1.db", "--db=/kept/flower-2.db"]
 
 
 @pytest.mark.parametrize("said", ["", "/", "/api", "/api/"])

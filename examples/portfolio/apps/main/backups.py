@@ -1,5 +1,6 @@
-"""Backups of the site's database, and the way back."""
+"""Backups of the site's database, each with its checksum beside it, and the way back."""
 
+import hashlib
 import os
 import sqlite3
 import subprocess
@@ -12,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 KEEP = 7
-_DUMP, _COPY = ".pgdump", ".sqlite3"
+_DUMP, _COPY, _SUM = ".pgdump", ".sqlite3", ".sha256"
 
 
 class BrokenBackup(Exception):
@@ -31,12 +32,19 @@ def back_up() -> str:
     draft = folder / f".{uuid.uuid4().hex}"
     try:
         (_copy_sqlite if is_sqlite else _dump_postgres)(draft)
+        (folder / f"{name}{_SUM}").write_text(f"{_checksum(draft)}  {name}\n")  # as sha256sum reads it
         draft.replace(folder / name)
     finally:
         draft.unlink(missing_ok=True)
-    for old in sorted(folder.glob("portfolio-*"))[:-KEEP]:
+    for old in kept()[:-KEEP]:
         old.unlink(missing_ok=True)
+        old.with_name(f"{old.name}{_SUM}").unlink(missing_ok=True)
     return name
+
+
+def kept() -> list[Path]:
+    """List the backups there are, oldest first."""
+    return sorted(path for path in settings.BACKUPS_DIR.glob("portfolio-*") if path.suffix != _SUM)
 
 
 def restore(backup: Path) -> None:
@@ -49,11 +57,12 @@ def restore(backup: Path) -> None:
         raise BrokenBackup(
             f"{backup.name} is no backup of {connection.display_name}: that ends with {wanted}"
         )
+    _check(backup)
     if connection.vendor == "sqlite":
-        with closing(sqlite3.connect(f"file:{backup}?mode=ro", uri=True)) as source:
-            _check_sqlite(source, backup)
-            with closing(sqlite3.connect(connection.settings_dict["NAME"])) as target:
-                source.backup(target)
+        connection.close()
+        site = connection.settings_dict["NAME"]
+        with closing(sqlite3.connect(backup)) as source, closing(sqlite3.connect(site)) as target:
+            source.backup(target)
     else:
         _postgres(
             "pg_restore",
@@ -74,21 +83,30 @@ def _copy_sqlite(draft: Path) -> None:
     ):
         source.backup(target)
         target.execute("PRAGMA journal_mode=DELETE")  # one file, without a log beside it
-        _check_sqlite(target, draft)
+        _check_sqlite(target)
 
 
-def _check_sqlite(database: sqlite3.Connection, path: Path) -> None:
-    try:
-        found = database.execute("PRAGMA integrity_check").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        found = str(error)
+def _check_sqlite(database: sqlite3.Connection) -> None:
+    found = database.execute("PRAGMA integrity_check").fetchone()[0]
     if found != "ok":
-        raise BrokenBackup(f"{path.name} is damaged: {found}")
+        raise BrokenBackup(f"the database is damaged: {found}")
+
+
+def _check(backup: Path) -> None:
+    beside = backup.with_name(f"{backup.name}{_SUM}")
+    if not beside.is_file():
+        raise BrokenBackup(f"{beside.name} is missing, by which it can be told that {backup.name} is whole")
+    if beside.read_text().split()[:1] != [_checksum(backup)]:
+        raise BrokenBackup(f"{backup.name} is damaged: its checksum is another")
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _dump_postgres(draft: Path) -> None:
     _postgres("pg_dump", "--format=custom", f"--file={draft}", into="--dbname")
-    _run(["pg_restore", "--list", str(draft)], {})  # reads the whole table of contents
 
 
 def _postgres(program: str, *arguments: str, into: str) -> None:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from apps.main import analytics
+from apps.main import analytics, backups
 from apps.main.forms import ContactForm
 from apps.main.middleware import visitor_of
 from apps.main.models import HealthReport, Project, UserAction
@@ -57,7 +57,7 @@ def status(request: HttpRequest) -> HttpResponse:
         "health": HealthReport.objects.first(),
         "today": cache.get(analytics.TODAY),
         "reports": _names(settings.REPORTS_DIR.glob("*.html")),
-        "backups": _names(settings.BACKUPS_DIR.glob("portfolio-*")),
+        "backups": _names(backups.kept()),
     }
     return render(request, "main/status.html", found)
 

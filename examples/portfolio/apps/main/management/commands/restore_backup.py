@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from apps.main.backups import BrokenBackup, restore
+from apps.main.backups import BrokenBackup, kept, restore
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
 
 
 def _newest() -> Path:
-    found = sorted(settings.BACKUPS_DIR.glob("portfolio-*"))
+    found = kept()
     if not found:
         raise CommandError("There is no backup yet: manage.py test_celery --task=backup makes one.")
     return found[-1]

@@ -12,11 +12,10 @@ class Command(BaseCommand):
     help = "Run Flower as the plan says."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, help="instead of FLOWER_PORT, or else 5555")
+        parser.add_argument("--port", type=int, help="instead of the plan's")
 
     def handle(self, *, port: int | None, **_: Any) -> None:
         """Go on as Flower, so that signals and the exit code are its own."""
-        if port is not None:
-            os.environ["FLOWER_PORT"] = str(port)
+        elsewhere = [] if port is None else ["--address", f"127.0.0.1:{port}"]
         sys.stdout.flush()
-        os.execv(sys.executable, [sys.executable, sys.argv[0], "celeriac", "flower"])
+        os.execv(sys.executable, [sys.executable, sys.argv[0], "celeriac", "flower", *elsewhere])
