@@ -10,7 +10,7 @@ from kombu.transport import TRANSPORT_ALIASES
 if TYPE_CHECKING:
     from celeriac.app import add_hooks, adopt, breaker, create_app
     from celeriac.plan import Breaker, Letters, Plan, Policy, Pool, Queue, Retry, Schedule, read_plan
-    from celeriac.tasks import HeavyTask, Hooks, LightTask, ReportingTask, Task
+    from celeriac.tasks import HeavyTask, Hooks, LightTask, ReportingTask, Task, result_of
 
 __version__ = "0.1.0"
 
@@ -33,14 +33,18 @@ __all__ = [
     "breaker",
     "create_app",
     "read_plan",
+    "result_of",
 ]
 
 # kombu finds the transport of a URL by its scheme in this table alone (it reads no entry points), so a name is entered
 # here; the transport itself is imported by the first connection that uses it.
 TRANSPORT_ALIASES.setdefault("sqlite", "celeriac.transports.sqlite.transport:Transport")
+TRANSPORT_ALIASES.setdefault("celeriac-redis", "celeriac.transports.redis.transport:Transport")
 
 _ROOMS = {
-    **dict.fromkeys(("HeavyTask", "Hooks", "LightTask", "ReportingTask", "Task"), "celeriac.tasks"),
+    **dict.fromkeys(
+        ("HeavyTask", "Hooks", "LightTask", "ReportingTask", "Task", "result_of"), "celeriac.tasks"
+    ),
     **dict.fromkeys(("add_hooks", "adopt", "breaker", "create_app"), "celeriac.app"),
 }
 

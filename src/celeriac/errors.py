@@ -16,8 +16,10 @@
     ├── MetricsError         METRICS-… metrics and health cannot be served
     ├── ScheduleError        SCHED-…   a schedule cannot be read, asked or led
     ├── IntegrationError     WEB-…     a web framework's settings do not make one project
+    ├── TaskError        TASK-…   a task ended, or was asked for, in a way that has no outcome
     ├── DeployError      DEPLOY-… the plan cannot be rendered for a target, or not written
     ├── TestingError         TEST-…    the tests ask for what cannot be set up
+    ├── AdoptError           ADOPT-…   an existing project cannot be adopted; from 100 on: what is worth changing in it
     ├── TutorialError        TUTOR-…   the tutorial cannot be played, or what it announced did not happen
     ├── ScaffoldError        NEW-…     a project cannot be generated or updated
     └── SuperviseError       UP-…      `celeriac up` or a command cannot do what was asked
@@ -112,6 +114,10 @@ class IntegrationError(CeleriacError):
     """A web framework's settings do not make one project."""
 
 
+class TaskError(CeleriacError):
+    """A task ended, or is waited for, in a way that has no outcome of its own."""
+
+
 class DeployError(CeleriacError):
     """The plan cannot be rendered for a target, or the files not be written."""
 
@@ -120,6 +126,10 @@ class TestingError(CeleriacError):
     """The tests ask for what cannot be set up."""
 
     __test__ = False  # pytest would take the class for a test
+
+
+class AdoptError(CeleriacError):
+    """An existing project cannot be adopted."""
 
 
 class TutorialError(CeleriacError):

@@ -30,7 +30,7 @@ COMMANDS: dict[str, str] = {
     "dead": "List, show, mend and replay dead letters.",
     "schedule": "List, run, pause and resume what the clock sends.",
     "plan": "Show the plan worked out into processes, each with its command line.",
-    "render": "Render the plan for TARGET: Compose, systemd, a Dockerfile and so on.",
+    "render": "Render the plan as the files other tools run it by.",
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",
     "drain": "Let the workers of this host finish what they run, and end.",
@@ -39,6 +39,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "Serve the metrics and the health of this host.",
     "flower": "Run Flower as the plan says, one of several by NAME.",
     "probe": "Say whether the workers of this host live.",
+    "adopt": "Write the plan of an existing Celery project, which changes nothing of it.",
     "tutorial": "See Celeriac at work in ten minutes, every claim counted.",
     "completion": "Print the completion script of SHELL.",
 }

@@ -69,13 +69,14 @@ def command(project: Project, schema: bool, as_json: bool) -> None:
 
 def celery_line(plan: Plan, process: Process) -> str | None:
     """The plain Celery command a worker comes to; None for what is not a Celery worker."""
-    from celeriac.plan import celery_arguments
+    from celeriac.plan import celery_arguments, celery_environ
 
     if process.pool is None or process.replica is None:
         return None
     app = plan.pools[process.pool].app or plan.app
     named = ("-A", app) if app else ()
-    return shlex.join(["celery", *named, *celery_arguments(plan, process.pool, process.replica)])
+    set_before = [f"{name}={value}" for name, value in celery_environ(plan, process.pool).items()]
+    return shlex.join([*set_before, "celery", *named, *celery_arguments(plan, process.pool, process.replica)])
 
 
 def show(plan: Plan, processes: tuple[Process, ...]) -> None:

@@ -35,13 +35,15 @@ def command(project: Project, pool: str, replica: int | None) -> int:
     It is the real `celery worker`; `celeriac plan` shows its command line. SIGTERM lets it finish what it
     runs.
     """
-    from celeriac.cli.number import claim_number
-    from celeriac.observe.places import pulses_folder
     from celeriac.plan import celery_arguments, celery_environ
 
     if pool in project.declared.pools:
-        # Read when Celery's pools are first imported.
+        # Read when Celery's pools are first imported, which most of what follows does.
         os.environ.update(celery_environ(project.declared, pool))
+
+    from celeriac.cli.number import claim_number
+    from celeriac.observe.places import pulses_folder
+
     plan = project.hold_broker()
     number = claim_number(pulses_folder(plan), pool, replica) if pool in plan.pools else 1
     arguments = celery_arguments(plan, pool, number)

@@ -5,7 +5,7 @@ policy of each task, and the topology: the processes to run with their command l
 `PlanError` with every problem, each with its place and its remedy. Nothing here knows Celery.
 """
 
-from celeriac.plan.arguments import celery_arguments
+from celeriac.plan.arguments import celery_arguments, celery_environ
 from celeriac.plan.check import check, verify
 from celeriac.plan.model import (
     Autoscale,
@@ -60,6 +60,7 @@ __all__ = [
     "Tracing",
     "Variable",
     "celery_arguments",
+    "celery_environ",
     "check",
     "effective",
     "find_plan",

@@ -14,7 +14,18 @@ from celeriac.plan.profiles import effective
 from celeriac.plan.report import clipped, shortened, write_or
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
+#: executors of our own, by the class that Celery imports; `-P custom` is its way of naming one
+POOLS: dict[str | None, str] = {"asyncio": "celeriac.pools.asyncio:TaskPool"}
 _GREATEST = 1_000_000_000
+
+
+def celery_environ(plan: Plan, pool: str) -> dict[str, str]:
+    """Give the variables that `celery_arguments` needs set before Celery is imported.
+
+    Raises: KeyError if the pool is not in the plan.
+    """
+    executor = effective(plan.pools[pool]).executor
+    return {"CELERY_CUSTOM_WORKER_POOL": POOLS[executor]} if executor in POOLS else {}
 
 
 def celery_arguments(
@@ -52,7 +63,7 @@ def celery_arguments(
 def _options(pool: Pool) -> Iterator[str]:
     yield from ("-Q", ",".join(pool.queues))
     if pool.executor:
-        yield from ("-P", pool.executor)
+        yield from ("-P", "custom" if pool.executor in POOLS else pool.executor)
     if pool.autoscale:
         yield from ("--autoscale", f"{pool.autoscale.max},{pool.autoscale.min}")
     elif pool.concurrency:

@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Secret, Size
+from celeriac.plan.meeting import meeting_place
 
-Executor = Literal["prefork", "threads", "solo", "gevent", "eventlet"]
+Executor = Literal["prefork", "threads", "asyncio", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
 WhenFull = Literal["block", "reject"]
 LogFormat = Literal["human", "json"]
@@ -89,8 +90,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     concurrency: slots of one worker.
     autoscale: slots between two bounds instead of a fixed `concurrency`; prefork only.
     prefetch: messages a worker holds for each slot, the running one included (Celery's prefetch multiplier).
-    time_limit: a task that runs longer is killed; prefork and gevent only.
-    soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork only.
+    time_limit: a task that runs longer is killed; prefork, asyncio and gevent only.
+    soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork and asyncio only.
     max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
     max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
     gossip: whether workers follow each other's events; nothing of Celeriac needs it, and each worker reads them all.
@@ -381,7 +382,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         Of several, the first that can be reached at start is used; after that nothing is switched.
     results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
-    coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: `state`.
+    coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: a Redis
+        broker itself where `state` is a file, else `state`.
     queues: the queues by name.
     pools: the pools by name.
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
@@ -457,7 +459,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         if not self.state:
             msgspec.structs.force_setattr(self, "state", beside(self.broker, "records.db"))
         if not self.coordination:
-            msgspec.structs.force_setattr(self, "coordination", self.state)
+            msgspec.structs.force_setattr(self, "coordination", meeting_place(self.broker, self.state))
 
     @property
     def candidates(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@
             above 1 GiB, which gives back what fragmentation and leaks hold
     custom  prefork; everything else is what the Celery app says
 
+On the executor asyncio a pool has 100 slots and holds 1 message for each, whatever its profile.
 What the plan writes beside `profile` always wins.
 """
 
@@ -19,6 +20,7 @@ import msgspec
 from celeriac.plan.model import Pool, ProfileName
 
 _GIB = 2**30
+_ASYNCIO = {"concurrency": 100, "prefetch": 1}
 
 
 def cpu_count() -> int:
@@ -61,6 +63,9 @@ def effective(pool: Pool) -> Pool:
         values.pop("max_memory_per_child", None)
     if pool.autoscale is not None:
         values.pop("concurrency", None)
+    if executor == "asyncio":
+        # Coroutines cost little; what each message holds at the worker costs others their turn.
+        values.update({name: it for name, it in _ASYNCIO.items() if getattr(pool, name) is None})
     if executor == "solo":
         values["concurrency"] = 1
     return msgspec.structs.replace(pool, **values)

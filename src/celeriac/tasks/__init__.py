@@ -11,5 +11,15 @@ from celeriac.tasks.bases import HeavyTask, LightTask, ReportingTask
 from celeriac.tasks.hooks import Hooks
 from celeriac.tasks.runtime import DeadLetterSink, Runtime
 from celeriac.tasks.task import Task
+from celeriac.tasks.waiting import result_of
 
-__all__ = ["DeadLetterSink", "HeavyTask", "Hooks", "LightTask", "ReportingTask", "Runtime", "Task"]
+__all__ = [
+    "DeadLetterSink",
+    "HeavyTask",
+    "Hooks",
+    "LightTask",
+    "ReportingTask",
+    "Runtime",
+    "Task",
+    "result_of",
+]

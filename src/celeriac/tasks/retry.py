@@ -15,6 +15,7 @@ from kombu.utils.imports import symbol_by_name
 from celeriac.errors import AppError, NotNow
 from celeriac.events import emit
 from celeriac.plan import Retry
+from celeriac.tasks.coroutines import in_event_loop, is_coroutine, run_to_end
 from celeriac.tasks.holding import ask_hooks, hold, passage
 
 _GUARDED = "celeriac_guarded"
@@ -86,7 +87,12 @@ def guard(task: Any) -> None:
         try:
             ask_hooks(task)
             with passage(task):
-                return inner(*args, **kwargs)
+                returned = inner(*args, **kwargs)
+                if not is_coroutine(returned):
+                    return returned
+                if task.request.called_directly and in_event_loop():
+                    return returned  # the caller awaits it, and sees what it raises
+                return run_to_end(returned)
         except TaskPredicate:
             raise
         except NotNow as refusal:

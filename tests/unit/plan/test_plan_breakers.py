@@ -53,6 +53,8 @@ def test_a_name_that_no_store_could_carry_is_refused():
 
 def test_a_breaker_that_other_machines_cannot_share_is_warned_of():
     policies = {"a": Policy(breaker=SMTP)}
-    (problem,) = check(Plan(tasks=policies, broker="redis://h"))
-    assert (problem.code, problem.severity) == ("PLAN-073", "warning")
-    assert check(Plan(tasks=policies, broker="redis://h", coordination="redis://h")) == []
+    for broker in ("amqp://h", "sentinel://h"):
+        (problem,) = check(Plan(tasks=policies, broker=broker))
+        assert (problem.code, problem.severity) == ("PLAN-073", "warning")
+    assert check(Plan(tasks=policies, broker="amqp://h", coordination="redis://h")) == []
+    assert check(Plan(tasks=policies, broker="redis://h")) == []

@@ -71,7 +71,7 @@ def problems_of(folder: Path, **options) -> list[PlanError]:
 def test_a_file_and_python_say_the_same(folder):
     plan = read_plan(folder / "celeriac.toml", environ={})
     # In Python there are no references to variables.
-    assert msgspec.structs.replace(plan, variables=()) == Plan(
+    assert msgspec.structs.replace(plan, variables=(), environments=()) == Plan(
         name="shop",
         imports=("shop.tasks",),
         broker="sqlite:///data/broker.db",

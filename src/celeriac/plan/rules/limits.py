@@ -10,8 +10,9 @@ from celeriac.plan.report import PlanPath, Report, clipped
 from celeriac.units import say_duration
 
 #: what Celery's executors can do about a task that takes too long; eventlet's takes a limit, and forgets it
-_KEEP_HARD_LIMITS = ("prefork", "gevent")
-_PREFORK_ONLY = ("soft_time_limit", "autoscale", "max_tasks_per_child", "max_memory_per_child")
+_KEEP_HARD_LIMITS = ("prefork", "asyncio", "gevent")
+_KEEP_SOFT_LIMITS = ("prefork", "asyncio")
+_PREFORK_ONLY = ("autoscale", "max_tasks_per_child", "max_memory_per_child")
 
 
 def judge(plan: Plan, report: Report) -> None:
@@ -64,6 +65,15 @@ def _judge_executor(report: Report, path: PlanPath, name: str, pool: Pool) -> No
                 fix='remove it, or write executor = "prefork"',
                 needs=needs,
             )
+    if pool.soft_time_limit is not None and executor not in _KEEP_SOFT_LIMITS:
+        report.add(
+            (*path, "soft_time_limit"),
+            "PLAN-033",
+            f'pool "{clipped(name)}" has soft_time_limit, which its executor {executor} cannot keep.',
+            known=_KEEP_SOFT_LIMITS,
+            fix='remove it, or write executor = "prefork"',
+            needs=needs,
+        )
     if pool.time_limit is not None and executor not in _KEEP_HARD_LIMITS:
         report.add(
             (*path, "time_limit"),
@@ -97,7 +107,7 @@ def _judge_order(report: Report, path: PlanPath, soft: timedelta | None, hard: t
 def _judge_policy_in_pool(report: Report, path: PlanPath, policy: Policy, name: str, pool: Pool) -> None:
     executor = effective(pool).executor
     needs: list[PlanPath] = [("pools", name, "executor"), ("pools", name, "profile"), (*path, "queue")]
-    for key, able in (("time_limit", _KEEP_HARD_LIMITS), ("soft_time_limit", ("prefork",))):
+    for key, able in (("time_limit", _KEEP_HARD_LIMITS), ("soft_time_limit", _KEEP_SOFT_LIMITS)):
         if getattr(policy, key) is not None and executor not in able:
             report.add(
                 (*path, key),

@@ -1,0 +1,167 @@
+"""The pool Celery talks to: jobs in, each on the event loop or in a thread, at most `limit` at once."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from signal import Signals
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery.concurrency.base import BasePool
+
+from celeriac.pools.asyncio.job import Job
+
+#: threads for tasks that are plain functions, at most; more would not run at once anyway
+_MOST_THREADS = 32
+#: how often a stopping pool looks whether the last task has ended
+_LOOK_EVERY_S = 0.02
+
+
+class TaskPool(BasePool):
+    """Runs `async def` tasks on one event loop, and plain functions in threads beside it."""
+
+    limit: int
+    body_can_be_buffer = True
+    signal_safe = False
+    #: in a task `result.get()` would hold up the loop; it is refused, and `await celeriac.result_of(result)` is the way
+    task_join_will_block = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
+        self._threads = ThreadPoolExecutor(min(self.limit, _MOST_THREADS), thread_name_prefix="asyncio-pool")
+        #: of the loop's thread alone
+        self._waiting: deque[Job] = deque()
+        self._running: dict[int, Job] = {}
+
+    def on_start(self) -> None:
+        """Start the loop's thread."""
+        self._thread.start()
+
+    def on_stop(self) -> None:
+        """Wait for every task that was accepted, however long it takes; who stops the worker bounds that."""
+        if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(self._drained(), self._loop).result()
+            self._threads.shutdown()
+            self._end_loop()
+
+    def on_terminate(self) -> None:
+        """End every task where it waits; none has an outcome by that, and their messages go back."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._end_all)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._end_loop()
+
+    def on_apply(self, target: Any, args: Any = None, kwargs: Any = None, **options: Any) -> Job:
+        """Take a task; it starts at once, or when another ends."""
+        wanted = (
+            "callback",
+            "accept_callback",
+            "timeout_callback",
+            "error_callback",
+            "soft_timeout",
+            "timeout",
+        )
+        job = Job(target, args, kwargs, **{name: options.get(name) for name in wanted})
+        self._loop.call_soon_threadsafe(self._take, job, self._is_coroutine(args))
+        return job
+
+    def terminate_job(self, pid: int, signal: int | None = None) -> None:
+        """End one task: by SIGUSR1 as its soft limit would, by any other signal without an outcome."""
+        is_soft = signal == Signals.SIGUSR1
+        self._loop.call_soon_threadsafe(self._terminate, pid, is_soft)
+
+    def grow(self, n: int = 1) -> None:
+        """Allow `n` more at once."""
+        self.limit += n
+        self._loop.call_soon_threadsafe(self._start_waiting)
+
+    def shrink(self, n: int = 1) -> None:
+        """Allow `n` fewer at once; none that runs is ended."""
+        self.limit = max(self.limit - n, 1)
+
+    def _is_coroutine(self, args: Any) -> bool:
+        """Say whether the tracer's arguments are of an `async def` task; the first is its name."""
+        task = self.app.tasks.get(args[0]) if self.app is not None and args else None
+        return task is not None and inspect.iscoroutinefunction(inspect.unwrap(task.run))
+
+    def _take(self, job: Job, is_coroutine: bool) -> None:
+        job.is_coroutine = is_coroutine
+        self._waiting.append(job)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and len(self._running) < self.limit:
+            job = self._waiting.popleft()
+            self._running[job.number] = job
+            if job.is_coroutine:
+                asyncio.ensure_future(job.run(), loop=self._loop).add_done_callback(self._when_done(job))
+            else:
+                self._loop.run_in_executor(self._threads, _in_thread, job).add_done_callback(
+                    self._when_done(job)
+                )
+
+    def _when_done(self, job: Job) -> Callable[[asyncio.Future[None]], None]:
+        def done(future: asyncio.Future[None]) -> None:
+            del self._running[job.number]
+            if not future.cancelled() and future.exception() is not None:
+                self._loop.call_exception_handler(
+                    {
+                        "message": "a callback of the worker failed",
+                        "exception": future.exception(),
+                        "future": future,
+                    }
+                )
+            self._start_waiting()
+
+        return done
+
+    def _terminate(self, number: int, is_soft: bool) -> None:
+        job = self._running.get(number)
+        if job is None:
+            return
+        if is_soft:
+            job.interrupt(SoftTimeLimitExceeded())
+        else:
+            job.end()
+
+    def _end_all(self) -> None:
+        self._waiting.clear()
+        for job in list(self._running.values()):
+            job.end()
+
+    async def _drained(self) -> None:
+        while self._running or self._waiting:
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _run_loop(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        try:
+            self._loop.run_forever()
+        finally:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5)
+
+    def _get_info(self) -> dict[str, Any]:
+        return {**super()._get_info(), "running": len(self._running), "waiting": len(self._waiting)}
+
+
+def _in_thread(job: Job) -> None:
+    job.accept()
+    try:
+        outcome = job.run_here()
+    except BaseException as error:
+        job.fail(error)
+    else:
+        job.succeed(outcome)
