@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 import urllib.error
 import urllib.request
@@ -254,10 +255,21 @@ def test_a_breaker_keeps_tasks_waiting_until_it_is_closed(
     shop.up.wait_for_log(f"shop.call[{waiting}] waits at the broker", within=60)
     (seen,) = shop.json("breakers")["breakers"]  # type: ignore[call-overload,index]
     assert (seen["name"], seen["state"]) == ("service", "open")
+    # Workers of all machines share it where the broker is a Redis; elsewhere that is a file of this one.
+    is_said = "PLAN-073" in shop.project.celeriac("check").stderr
+    assert is_said == (shop.broker == "rabbitmq")
+    shared = shop.project.folder / ".celeriac" / "records.db"
+    with sqlite3.connect(shared) as db:
+        assert _has_breaker(db) == (shop.broker == "rabbitmq")
     (shop.project.folder / "service is up").touch()
     assert shop.project.celeriac("breakers", "--reset", "service").returncode == 0
     done = shop.project.celeriac("send", "shop.call", "--wait", "30")
     assert done.stdout == "fine\n", done.stderr
+
+
+def _has_breaker(db: sqlite3.Connection) -> bool:
+    tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    return "celeriac_coordination" in tables
 
 
 def test_a_stop_drains_beats_workers_and_services(shop: Shop) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from typing import TYPE_CHECKING, Any
 
 from celeriac.errors import CoordinationError
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
+_CERT_REQS = re.compile(r"(?<=ssl_cert_reqs=)CERT_(NONE|OPTIONAL|REQUIRED)")
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 #: how long a server may take to accept a connection, and to answer
 CONNECT_TIMEOUT_S = 3.0
@@ -35,7 +37,8 @@ def open_redis(url: str) -> Redis:
 
     try:
         return Redis.from_url(
-            url,
+            # kombu writes Python's name of the constant.
+            _CERT_REQS.sub(lambda found: found[1].lower(), url),
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             socket_timeout=ANSWER_TIMEOUT_S,
             # A call whose reply was lost may have been done: repeating it is for those who know what it does.
