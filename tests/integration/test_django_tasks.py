@@ -1,13 +1,19 @@
-"""Django's tasks (by their backport) on a real worker."""
+"""Django's tasks on a real worker: its own from Django 6 on, else their backport."""
 
 from __future__ import annotations
 
 import sys
 
+import django
+
 from servers.django_site import PLAN, DjangoSite
 
-SETTINGS = """
-INSTALLED_APPS += ["django_tasks"]
+FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
+#: the backport is an app of the site
+APP = 'INSTALLED_APPS += ["django_tasks"]' if FRAMEWORK == "django_tasks" else ""
+SETTINGS = (
+    APP
+    + """
 TASKS = {
     "default": {
         "BACKEND": "celeriac.integrations.django.tasks.CeleriacBackend",
@@ -15,10 +21,14 @@ TASKS = {
     }
 }
 """
+)
 
-JOBS = """
-from django_tasks import task
-from django_tasks.signals import task_finished, task_started
+JOBS = (
+    f"""
+from {FRAMEWORK} import task
+from {FRAMEWORK}.signals import task_finished, task_started
+"""
+    + """
 
 
 def note(kind):
@@ -53,6 +63,7 @@ async def later(x):
 def broken():
     raise LookupError("nothing here")
 """
+)
 
 WAIT = """
 import asyncio
@@ -82,9 +93,11 @@ def test_django_tasks_run_on_workers_and_tell_their_results(project, eventually)
     site = make(project)
     before = site.ask(
         WAIT
+        + f"""
+from {FRAMEWORK} import task_backends
+from {FRAMEWORK}.exceptions import TaskResultDoesNotExist
+"""
         + """
-from django_tasks import task_backends
-from django_tasks.exceptions import TaskResultDoesNotExist
 waiting = tasks.greet.enqueue("early")
 held = tasks.greet.get_result(waiting.id)
 try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from django.apps import AppConfig
@@ -26,6 +28,9 @@ class CeleriacConfig(AppConfig):
         Raises: CeleriacError if that cannot be done, so that no site sends tasks on settings nobody asked for.
         """
         checks.register(check_plan, "celeriac")
+        if find_spec("django.tasks") is not None:
+            # Django 6.0 itself never imports the module by which its tasks' backends, ours among them, are checked.
+            import_module("django.tasks.checks")
         try:
             project_app()
         except CeleriacError:

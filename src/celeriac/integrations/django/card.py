@@ -14,7 +14,8 @@ from celery import Celery
 from celery import states as celery_states
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from django_tasks.base import Task, TaskError, TaskResult, TaskResultStatus
+
+from celeriac.integrations.django.framework import Task, TaskError, TaskResult, TaskResultStatus
 
 _STATE = "ENQUEUED"
 _STATUS = {

@@ -1,4 +1,4 @@
-"""Django's tasks on Celery: each `django_tasks.task` is a Celery task of the same name, under the plan's policies."""
+"""Django's tasks on Celery: each `django.tasks.task` is a Celery task of the same name, under the plan's policies."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from celery.utils import uuid
 from django.conf import settings
 from django.core import checks
 from django.utils import timezone
-from django_tasks import task_backends
-from django_tasks.backends.base import BaseTaskBackend
-from django_tasks.base import (
-    DEFAULT_TASK_PRIORITY,
-    DEFAULT_TASK_QUEUE_NAME,
-    TASK_MAX_PRIORITY,
-    TASK_MIN_PRIORITY,
-    Task,
-    TaskContext,
-    TaskResult,
-)
-from django_tasks.exceptions import TaskResultDoesNotExist
-from django_tasks.signals import task_enqueued, task_finished, task_started
-from django_tasks.utils import normalize_json
 
 from celeriac.errors import CeleriacError, IntegrationError
 from celeriac.integrations.django.card import Card, read_card
 from celeriac.integrations.django.checks import message_of
+from celeriac.integrations.django.framework import (
+    DEFAULT_TASK_PRIORITY,
+    DEFAULT_TASK_QUEUE_NAME,
+    TASK_MAX_PRIORITY,
+    TASK_MIN_PRIORITY,
+    BaseTaskBackend,
+    Task,
+    TaskContext,
+    TaskResult,
+    TaskResultDoesNotExist,
+    normalize_json,
+    task_backends,
+    task_enqueued,
+    task_finished,
+    task_started,
+)
 from celeriac.integrations.django.project import project_app, project_plan
 from celeriac.integrations.django.task import Task as CeleriacTask
 
