@@ -29,7 +29,7 @@ ARGUMENTS = (
     "--disable-sync",
 )
 #: how long Playwright looks for an element or waits for a page; the machine may be slow
-ANSWERS_WITHIN_S = 60.0
+ANSWERS_WITHIN_S = 30.0
 #: a request that a newer navigation, or the end of the page, broke off
 _BROKEN_OFF = "net::ERR_ABORTED"
 #: asked for by browsers on their own account
