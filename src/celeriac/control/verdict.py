@@ -89,7 +89,7 @@ def in_the_letters(letter: Letter) -> Worded:
 
 def ended(outcome: Outcome, letters: list[Letter], *, is_broker_seen: bool) -> Worded:
     """Word how a task ended that is neither at the broker nor dead."""
-    when = f" at {outcome.done}" if outcome.done else ""
+    when = f" at {_say_done(outcome.done)}" if outcome.done else ""
     again = ", after it was replayed" if letters else ""
     if outcome.state == "SUCCESS":
         return "succeeded", f"It succeeded{when}{again}.", None
@@ -132,6 +132,15 @@ def say_error(result: Any) -> str:
 def inside(error: str) -> str:
     """Give an error's words as a part of a sentence, which brings a full stop of its own."""
     return error.rstrip().removesuffix(".").rstrip(" :")
+
+
+def _say_done(done: object) -> str:
+    """Write when a result was stored, which backends give as text or as a time, with or without its zone."""
+    try:
+        moment = datetime.fromisoformat(str(done))
+    except ValueError:
+        return str(done)
+    return say_moment((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
 
 
 def _times(count: int) -> str:

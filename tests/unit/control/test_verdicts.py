@@ -177,3 +177,11 @@ def test_celerys_own_queues_are_told_from_the_teams():
     assert is_internal("web-1@box.celery.pidbox")
     assert is_internal("celeryev.1234")
     assert not is_internal("default")
+
+
+@pytest.mark.parametrize("done", ["2026-11-21T01:39:05.875255+00:00", "2026-11-21T01:39:05.875255"])
+def test_the_end_of_a_task_is_told_as_people_tell_time(done):
+    _, sentence, _ = ended(Outcome(state="SUCCESS", result=None, done=done), [], is_broker_seen=True)
+    assert "2026-11-21" in sentence
+    assert ".875" not in sentence
+    assert "T0" not in sentence
