@@ -216,3 +216,19 @@ def shown(site: Site, task_id: str, state: str, eventually) -> str | None:
     except AssertionError:
         return None
     return task_id
+
+
+def test_an_empty_password_variable_locks_nobody_out(project, eventually):
+    port = free_port()
+    shop = project(
+        plan=f"""\
+[celeriac]
+imports = ["shop_tasks"]
+[flower]
+address = "127.0.0.1:{port}"
+auth = "${{FLOWER_BASIC_AUTH:-}}"
+""",
+        environ={"FLOWER_BASIC_AUTH": ""},
+    )
+    shop.start_celeriac("flower").wait_for_log("Flower listens at", within=60)
+    eventually(lambda: Site(port).status("/workers") == 200, within=60)

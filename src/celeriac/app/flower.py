@@ -36,6 +36,9 @@ def run_flower(app: Celery, plan: Plan, flower: Flower, on_ready: Callable[[], o
     ):
         if secret:
             os.environ[name] = secret
+        elif not os.environ.get(name):
+            # Flower takes an empty variable for a password that nobody can give.
+            os.environ.pop(name, None)
     arguments = flower_arguments(flower, plan.state_folder.absolute())
     if flower.keep_history:
         plan.state_folder.mkdir(parents=True, exist_ok=True)
