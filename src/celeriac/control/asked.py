@@ -36,6 +36,8 @@ def ask_workers(plan: Plan, app: Celery) -> list[ConsumerState]:
     reads: dict[str, Any] = inspect.active_queues() or {}
     if not reads:
         return []
+    # As many answers as there are workers end the wait.
+    inspect = app.control.inspect(timeout=_ANSWERS_WITHIN_S, limit=len(reads))
     stats: dict[str, Any] = inspect.stats() or {}
     runs: dict[str, Any] = inspect.active() or {}
     return [
