@@ -12,7 +12,7 @@ import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.core import mail
-from django.core.cache import cache
+from django.core.cache import cache, caches
 from django.db import connection
 from django.utils import timezone
 
@@ -135,6 +135,7 @@ def test_health_is_checked_for_real_and_kept(celeriac_sent: Any, monkeypatch: py
     assert fine.get(timeout=10) == {
         "healthy": True, "database": "ok", "cache": "ok", "broker": "ok", "disk": "ok"
     }  # fmt: skip
+    assert caches["django-cache"].get(f"celery-task-meta-{fine.id}")["status"] == "SUCCESS"
     monkeypatch.setattr(settings, "DATA_DIR", Path("/nowhere/at/all"))
     bad = tasks.health_check.delay().get(timeout=10)
     assert not bad["healthy"]

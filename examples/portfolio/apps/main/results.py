@@ -2,11 +2,11 @@
 
 from functools import cached_property
 
-from celery import Task
+from celery.contrib.django.task import DjangoTask
 from django_celery_results.backends import CacheBackend
 
 
-class CachedResult(Task):
+class CachedResult(DjangoTask):
     """A task whose results live in Django's cache (CELERY_CACHE_BACKEND) instead of the results table.
 
     Ask for them by the task: `health_check.AsyncResult(task_id)`.

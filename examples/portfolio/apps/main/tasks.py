@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from celery import shared_task
 
 from apps.main import actions, analytics, backups, cleanup, health, notifications, reports
+from apps.main.results import CachedResult
 
 
 @shared_task
@@ -31,7 +32,7 @@ def cleanup_temp_files(older_than_hours: float = 24.0) -> dict[str, int]:
     return cleanup.clean_up(older_than_hours)
 
 
-@shared_task
+@shared_task(base=CachedResult)
 def health_check() -> dict[str, object]:
     """Try what the site rests on; gives what was found of each part."""
     report = health.check_health()

@@ -1,7 +1,6 @@
 """The site's settings; what Celery is to do stands in celeriac.toml."""
 
 import os
-from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -96,8 +95,3 @@ OWNER_EMAIL = os.environ.get("OWNER_EMAIL", "owner@portfolio.example")
 # The site logs where its workers do.
 LOGGING_CONFIG = "celeriac.integrations.django.logs.log_as_planned"
 LOGGING = {"level": "WARNING"}
-
-# What the plan has no key for.
-CELERY_RESULT_EXPIRES = timedelta(hours=1)
-CELERY_CACHE_BACKEND = "django-cache"
-CELERY_RESULT_EXTENDED = True  # names and times of tasks, for /admin/django_celery_results/

@@ -16,9 +16,22 @@ PROJECTS = (
         "Tide tables",
         2024,
         "Tides of every harbour of the North Sea, on one page that works offline.",
+        "A year of tides is 40 KB once it is kept as harmonics. The page works them out by itself, on any telephone.",
     ),
-    ("letterpress", "Letterpress", 2023, "Sets a book from Markdown, with hyphens where they belong."),
-    ("quiet-hours", "Quiet hours", 2025, "Tells a whole house when somebody is asleep, without a cloud."),
+    (
+        "letterpress",
+        "Letterpress",
+        2023,
+        "Sets a book from Markdown, with hyphens where they belong.",
+        "Lines are broken by paragraph, not one by one, and a page that looks grey from afar is a page well set.",
+    ),
+    (
+        "quiet-hours",
+        "Quiet hours",
+        2025,
+        "Tells a whole house when somebody is asleep, without a cloud.",
+        "A lamp at every door, a sensor under every mattress, and a radio that needs no server.",
+    ),
 )
 
 
@@ -32,9 +45,9 @@ def begin(apps: Any, schema_editor: Any) -> None:
             name=name, defaults={"task": f"apps.main.tasks.{task}", "interval": schedule}
         )
     project = apps.get_model("main", "Project")
-    for slug, title, year, summary in PROJECTS:
+    for slug, title, year, summary, body in PROJECTS:
         project.objects.get_or_create(
-            slug=slug, defaults={"title": title, "year": year, "summary": summary, "body": summary}
+            slug=slug, defaults={"title": title, "year": year, "summary": summary, "body": body}
         )
 
 
