@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import django
@@ -26,7 +27,8 @@ FULL = 0.7
 class Cost(NamedTuple):
     """What one task took, alone in a fresh process.
 
-    wall_s, cpu_s: the mean of its runs. peak_bytes: the process at its largest, with the site loaded.
+    wall_s, cpu_s: the mean of its runs, without the time in which others had the processors.
+    peak_bytes: the process at its largest, with the site loaded.
     threads: those it left behind.
     """
 
@@ -67,9 +69,10 @@ def _measured(name: str, calls: Sequence[Sequence[Any]]) -> tuple[Cost, list[Any
 
     app.loader.import_default_modules()
     task = app.tasks[name]
-    before, wall = _cpu_s(), time.perf_counter()
+    cpu, queued, wall = _cpu_s(), _queued_s(), time.perf_counter()
     results = [task.apply(arguments, throw=True).get() for arguments in calls]
-    wall_s, cpu_s = time.perf_counter() - wall, _cpu_s() - before
+    wall_s = time.perf_counter() - wall - (_queued_s() - queued)
+    cpu_s = _cpu_s() - cpu
     peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     left = sum(_is_left(each) for each in threading.enumerate())
     return Cost(wall_s / len(calls), cpu_s / len(calls), peak_bytes, left), results
@@ -78,6 +81,15 @@ def _measured(name: str, calls: Sequence[Sequence[Any]]) -> tuple[Cost, list[Any
 def _cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def _queued_s() -> float:
+    """Say how long this thread could have run, but had no processor; 0 where the system does not count that.
+
+    Source: the second number of /proc/PID/schedstat, in nanoseconds.
+    """
+    counted = Path("/proc/self/schedstat")
+    return int(counted.read_text().split()[1]) / 1e9 if counted.exists() else 0.0
 
 
 def _is_left(thread: threading.Thread) -> bool:

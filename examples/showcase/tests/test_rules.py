@@ -9,6 +9,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from celeriac import read_plan
+from celeriac.plan import effective
 from celeriac.tasks.hooks import Run
 
 from gallery.heavy import heavy_task
@@ -49,6 +51,21 @@ def test_heavy_tasks_are_tried_three_times_more_and_light_ones_without_end() -> 
     assert light_task.max_retries is None
     assert (heavy_task.policy.retry.jitter, light_task.policy.retry.jitter) == (True, True)
     assert light_task.policy.retry.cap.total_seconds() == 60
+
+
+def test_heavy_workers_hold_one_task_for_each_process_and_light_ones_four() -> None:
+    pools = {name: effective(pool) for name, pool in read_plan(FOLDER / "celeriac.toml").pools.items()}
+    assert {name: (it.executor, it.prefetch) for name, it in pools.items()} == {
+        "heavy": ("prefork", 1),
+        "light": ("prefork", 4),
+    }
+
+
+def test_every_learning_outcome_says_where_to_see_it() -> None:
+    page = (FOLDER / "docs" / "learning-outcomes.md").read_text()
+    sections = page.split("\n## ")[1:]
+    assert len(sections) == 6
+    assert all("*See it:*" in section for section in sections)
 
 
 def test_a_task_that_leaves_a_thread_behind_is_named(caplog: pytest.LogCaptureFixture) -> None:

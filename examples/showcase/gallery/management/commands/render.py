@@ -53,5 +53,8 @@ class Command(BaseCommand):
 
 
 def _drawn() -> str:
-    seen = {it.name: it.ready + (it.delayed or 0) + (it.unacked or 0) for it in queues(project_plan(), project_app)}
+    seen = {
+        it.name: it.ready + (it.delayed or 0) + (it.unacked or 0)
+        for it in queues(project_plan(), project_app)
+    }
     return "  ".join(f"{name} {'#' * seen[name]:<12}{seen[name]:3}" for name in ("heavy", "light"))
