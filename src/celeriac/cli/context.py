@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -129,7 +130,11 @@ class Project:
         from celeriac.app import load_app
 
         # The app chooses its broker itself, when it first needs one; it will be the same.
-        return load_app(self.declared, self.app_path)
+        app = load_app(self.declared, self.app_path)
+        if os.environ.get("DJANGO_SETTINGS_MODULE"):
+            # Celery sets Django up when it imports tasks, and results may be rows of Django's.
+            app.loader.import_default_modules()
+        return app
 
     @property
     def child_environ(self) -> dict[str, str]:
