@@ -219,7 +219,7 @@ def test_a_search_that_cannot_work_is_retried_counted_explained_mended_and_repla
     )
     why = production.sh("celeriac", "why", task_id)
     assert "failed 4 times" in why
-    assert "400 Bad Request" in why
+    assert "httpx.HTTPStatusError: Client error '400 Bad Request'" in why
     counted = {
         "celery_task_submissions_total": 1,
         "celery_task_retries_total": 3,

@@ -43,7 +43,7 @@ def test_a_trace_sent_twice_is_one(services, celeriac_bench):
 def test_wrong_keys_leave_a_letter(services, monkeypatch, celeriac_letters):
     monkeypatch.setenv("LANGFUSE_SECRET_KEY", "another")
     langfuse.export_trace.delay("t1", "q", "a", 0.0, 1.5)
-    celeriac_letters.one(langfuse.export_trace, reason="failed", attempts=6)
+    celeriac_letters.one(langfuse.export_trace, exception="httpx.HTTPStatusError", attempts=6)
 
 
 def test_the_leaderboard_counts_each_persons_questions(celeriac_bench):

@@ -38,6 +38,7 @@ class LetterPost:
         reason: str,
         queue: str,
         exception: BaseException | str | None = None,
+        kind: type[BaseException] | None = None,
         traceback: TracebackType | str | None = None,
         attempts: int = 1,
         deliveries: int = 0,
@@ -49,6 +50,7 @@ class LetterPost:
         reason: "failed", "timeout", "poison", "malformed", "unknown-task" or "rejected".
         queue: the queue it was read from, where a replay will put it.
         exception: what was raised; traceback: its traceback, taken from the exception if not given.
+        kind: the class that was raised, where `exception` is only of a base of it.
         attempts: runs of this message and of its retries.
         Raises: the broker's error; then the letter is not confirmed and the original must not be acked.
         """
@@ -66,7 +68,7 @@ class LetterPost:
             "worker": worker,
             "died_at": self._clock.wall(),
         }
-        death.update(_words(exception, traceback))
+        death.update(_words(exception, kind, traceback))
         headers[wire.DEATH] = death
         # A body that was readable reached us decompressed.
         compression = None if getattr(message, "errors", None) else headers.get("compression")
@@ -101,13 +103,18 @@ def letters_queue(app: Celery, queue: str) -> Queue:
     return Queue(queue, Exchange(""), routing_key=queue, durable=True, queue_arguments=arguments)
 
 
-def _words(exception: BaseException | str | None, traceback: TracebackType | str | None) -> dict[str, str]:
+def _words(
+    exception: BaseException | str | None,
+    kind: type[BaseException] | None,
+    traceback: TracebackType | str | None,
+) -> dict[str, str]:
     """Word what was raised, bounded, and without the values of local variables."""
     words: dict[str, str] = {}
     if isinstance(exception, BaseException):
         # billiard sends exceptions between processes in a wrapper.
         exception = getattr(exception, "exc", exception) if hasattr(exception, "tb") else exception
-        words["exception"] = f"{type(exception).__module__}.{type(exception).__qualname__}"
+        raised = kind or type(exception)
+        words["exception"] = f"{raised.__module__}.{raised.__qualname__}"
         words["message"] = _said_by(exception)
         traceback = traceback if traceback is not None else exception.__traceback__
     elif exception:

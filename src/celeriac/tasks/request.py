@@ -25,6 +25,7 @@ class Death(NamedTuple):
     reason: str
     exception: BaseException | None
     traceback: str | None
+    kind: type[BaseException] | None = None
 
 
 class Request(CeleryRequest):
@@ -226,7 +227,11 @@ class Request(CeleryRequest):
         self.send_event("task-failed", exception=safe_repr(error), traceback=exc_info.traceback)
 
     def _owe(self, reason: str, error: BaseException, exc_info: ExceptionInfo) -> None:
-        self._owed = Death(reason, get_pickled_exception(error), exc_info.traceback)
+        exception = get_pickled_exception(error)
+        # An exception that cannot be pickled travels from its slot as the nearest base that can; its class may still.
+        raised = exc_info.type
+        is_more = isinstance(raised, type) and issubclass(raised, type(exception))
+        self._owed = Death(reason, exception, exc_info.traceback, raised if is_more else None)
 
     def _settle_early_ack(self) -> None:
         if self._owed is not None and self.acknowledged:
@@ -242,6 +247,7 @@ class Request(CeleryRequest):
                 reason=death.reason,
                 queue=queue_of(self.message),
                 exception=death.exception,
+                kind=death.kind,
                 traceback=death.traceback,
                 attempts=(self.request_dict.get("retries") or 0) + 1,
                 deliveries=self.delivery_info["deliveries"],

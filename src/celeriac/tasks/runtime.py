@@ -28,6 +28,7 @@ class DeadLetterSink(Protocol):
         reason: str,
         queue: str,
         exception: BaseException | None = None,
+        kind: type[BaseException] | None = None,
         traceback: str | None = None,
         attempts: int = 1,
         deliveries: int = 0,
@@ -36,6 +37,7 @@ class DeadLetterSink(Protocol):
         """Publish the letter of a message and give its id.
 
         reason: "failed", "timeout", "poison", "malformed", "unknown-task" or "rejected".
+        kind: the class that was raised, where `exception` is only of a base of it.
         attempts: runs by retry, the first one included.
         deliveries: deliveries of this message that ended without an outcome.
         worker: node name of the worker it died on.

@@ -48,6 +48,13 @@ def test_a_letter_is_the_exact_message_and_its_death(bench):
     assert abs(death["died_at"] - time.time()) < 60
 
 
+def test_a_letter_names_the_class_that_was_raised_where_only_a_base_of_it_arrived(bench):
+    bench.send(1)
+    bench.capture(bench.take(), exception=OSError("away"), kind=ConnectionResetError)
+    death = bench.take("celeriac.dead").headers[wire.DEATH]
+    assert (death["exception"], death["message"]) == ("builtins.ConnectionResetError", "away")
+
+
 @pytest.mark.parametrize("method", ["gzip", "bzip2"])
 def test_a_compressed_message_is_a_letter_a_worker_could_decode(bench, method):
     bench.send("x" * 1000, compression=method)
