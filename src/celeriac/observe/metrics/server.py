@@ -7,6 +7,7 @@ import hmac
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
@@ -142,6 +143,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _PATIENCE_S
     server_version = "celeriac"
     sys_version = ""
+
+    def handle(self) -> None:
+        # Who asked and has gone, a scraper past its timeout say, is no trouble of ours.
+        with suppress(ConnectionError):
+            super().handle()
 
     def do_GET(self) -> None:
         content_type, status, body = self.pages.answer(
