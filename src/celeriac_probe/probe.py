@@ -24,6 +24,8 @@ Usage: celeriac probe [OPTIONS]
 
 Options:
   --worker NAME      Only this worker: web-1, or web-1@host.
+  --here             Only workers of this host or container, where several share
+                     the project's folder.
   --ready            Healthy only if it takes tasks: not while it starts, looks
                      for its broker, or stops.
   --stale SECONDS    A loop that has not turned for this long hangs.  [default: 10]
@@ -49,15 +51,19 @@ def run(arguments: list[str]) -> int:
         sys.stdout.write(HELP)
         return HEALTHY
     folder = options.get("--folder") or nearest_project()
-    code, line = judge(folder, options.get("--worker"), stale_s, ready="--ready" in options)
+    host = os.uname().nodename if "--here" in options else None
+    code, line = judge(folder, options.get("--worker"), stale_s, ready="--ready" in options, host=host)
     sys.stdout.write(line + "\n")
     return code
 
 
-def judge(folder: str, worker: str | None, stale_s: float, *, ready: bool = False) -> tuple[int, str]:
+def judge(
+    folder: str, worker: str | None, stale_s: float, *, ready: bool = False, host: str | None = None
+) -> tuple[int, str]:
     """Look at the workers of a project, or at one.
 
     folder: the project's, which holds `.celeriac/`.
+    host: only workers of this host.
     ready: a worker that takes no tasks now is unhealthy, though it may live.
     Returns: exit code and the line that says why.
     """
@@ -65,8 +71,16 @@ def judge(folder: str, worker: str | None, stale_s: float, *, ready: bool = Fals
     found = pulse.read_all(workers)
     if worker is not None:
         found = [each for each in found if worker in (each.name, each.name.partition("@")[0])]
+    if host is not None:
+        found = [each for each in found if each.name.endswith("@" + host)]
     if not found:
-        who = f"worker {worker} has no" if worker else "no worker has a"
+        who = (
+            f"worker {worker} has no"
+            if worker
+            else f"no worker of {host} has a"
+            if host
+            else "no worker has a"
+        )
         return UNHEALTHY, f"unhealthy: {who} heartbeat file in {workers}"
     troubles = [(each.name, pulse.trouble(each, stale_s) or (ready and _not_ready(each))) for each in found]
     wrong = [f"{name} is {trouble}" for name, trouble in troubles if trouble]
@@ -100,8 +114,8 @@ def _options(arguments: list[str]) -> dict[str, str]:
         name, equals, value = argument.partition("=")
         if argument in ("-h", "--help"):
             options["--help"] = ""
-        elif argument == "--ready":
-            options["--ready"] = ""
+        elif argument in ("--ready", "--here"):
+            options[argument] = ""
         elif name in ("--worker", "--stale", "--folder"):
             given = value if equals else next(rest, None)
             if given is None:

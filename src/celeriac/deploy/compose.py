@@ -16,8 +16,8 @@ FILE = "compose.yaml"
 
 _HEAD = """{name}: the plan as a Compose project, written by `celeriac render compose`.
 Change the plan and render again; `celeriac render compose --diff` shows what would change.
-  cp .env.example .env      fill in the passwords
-  docker compose up --build --detach"""
+  celeriac render env > .env            and fill in the passwords
+  docker compose up --build --detach    from the project's folder; --project-directory . if this file lies elsewhere"""
 
 
 def render(plan: Plan) -> dict[str, str]:
@@ -30,7 +30,6 @@ def render(plan: Plan) -> dict[str, str]:
         services[unit.title] = Note(_service(plan, unit, environment, list(servers)), _above(unit))
     services.update(servers)
     document = {
-        "name": plan.name.lower().replace(".", "-"),
         "x-environment": environment,
         "services": services,
         "volumes": {
@@ -106,8 +105,7 @@ def listening(unit: Unit) -> tuple[str, ...]:
 
 def _healthcheck(unit: Unit) -> dict[str, Any] | None:
     if unit.kind == "worker":
-        # Of all workers that share the folder, this container's own.
-        test = ["CMD-SHELL", f"celeriac probe --worker {unit.name}-1@$$HOSTNAME"]
+        test = ["CMD", "celeriac", "probe", "--here"]
         return {"test": test, "interval": "10s", "timeout": "5s", "retries": 3, "start_period": "60s"}
     if unit.port is None:
         return None

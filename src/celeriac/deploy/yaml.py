@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -84,7 +85,8 @@ class _Commented:
 
     def _map(self, values: dict[str, Any], depth: int) -> CommentedMap:
         table = CommentedMap()
-        for key, value in values.items():
+        for name, value in values.items():
+            key = _text(name) if isinstance(name, str) else name
             table[key] = self.of(value, depth + 1)
             if isinstance(value, Note):
                 inside = value.value
@@ -119,10 +121,15 @@ def _text(text: str) -> str:
 
 @cache
 def _reads_as_something_else(text: str) -> bool:
-    """Say whether YAML 1.1, which Kubernetes and Compose read, would take the bare text for anything but itself."""
-    reader = YAML(typ="safe", pure=True)
-    reader.version = "1.1"
-    try:
-        return bool(reader.load(text) != text)
-    except Exception:
-        return True
+    """Say whether the bare text would be taken for anything but itself by readers of YAML 1.1, as Compose's is."""
+    for version in ("1.1", "1.2"):
+        reader = YAML(typ="safe", pure=True)
+        reader.version = version
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of numbers that 1.1 writes in another way
+                if reader.load(f"a: {text}\nb: [{text}, {text}]") != {"a": text, "b": [text, text]}:
+                    return True
+        except Exception:
+            return True  # whatever it makes of it, it is not this text
+    return False

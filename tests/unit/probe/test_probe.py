@@ -207,3 +207,14 @@ def test_a_worker_that_takes_no_tasks_lives_but_is_not_ready(tmp_path, worker, p
     code, line = judge(str(tmp_path), None, 10, ready=True)
     assert code == expected
     assert (pulse.PHASES[phase] in line) or expected == HEALTHY
+
+
+def test_of_workers_that_share_a_folder_only_those_of_this_host_are_asked_for(tmp_path, worker):
+    worker("web-1@here")
+    worker("web-1@there", beat_ago=60)
+    assert judge(str(tmp_path), None, 10)[0] == UNHEALTHY
+    assert judge(str(tmp_path), None, 10, host="here")[0] == HEALTHY
+    assert judge(str(tmp_path), None, 10, host="elsewhere") == (
+        UNHEALTHY,
+        f"unhealthy: no worker of elsewhere has a heartbeat file in {tmp_path}/.celeriac/workers",
+    )
