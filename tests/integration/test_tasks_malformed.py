@@ -23,6 +23,7 @@ PLAN = """\
 name = "shop"
 imports = ["shop_tasks"]
 
+{places}
 [queues.default]
 """
 
@@ -139,10 +140,17 @@ class Shop:
         return taken
 
 
-@pytest.fixture(scope="module", params=["prefork", "threads"])
+@pytest.fixture(scope="module", params=["prefork on sqlite", "threads on sqlite", "prefork on redis"])
 def shop(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
-    project = Project(tmp_path_factory.mktemp("shop"), plan=PLAN, tasks=TASKS, environ={})
-    yield Shop(project, request.param)
+    executor, _, broker = request.param.partition(" on ")
+    places = ""
+    if broker == "redis":
+        server = request.getfixturevalue("redis_server")
+        server.flush()
+        places = f'broker = "{server.database(0)}"\nresults = "{server.database(1)}"'
+    plan = PLAN.format(places=places)
+    project = Project(tmp_path_factory.mktemp("shop"), plan=plan, tasks=TASKS, environ={})
+    yield Shop(project, executor)
     project.close()
 
 

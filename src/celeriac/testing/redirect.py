@@ -59,6 +59,7 @@ def redirected(app: Celery, folder: Path, broker: str | None = None) -> Iterator
     }
     settings = {
         "broker_transport_options": {} if broker else transport_options(plan),
+        "broker_transport": None,
         "broker_use_ssl": False,
         "task_always_eager": False,
     }

@@ -1,7 +1,7 @@
 """Holding: what a channel has fetched and not yet settled, and how acks travel in company.
 
 An ack is remembered first and written with the next step at the broker: at once when it comes from another thread,
-within 2 ms or at the end of the turn when it comes from the thread that delivers. Until it is written
+within 10 ms or at the end of the turn when it comes from the thread that delivers. Until it is written
 the message is still ours; if the broker cannot be reached, it is tried again. Results that are gathered are written
 before the acks of their tasks.
 """
@@ -18,7 +18,7 @@ from kombu.transport import virtual
 from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
 
-_ACK_COMPANY_S = 0.002
+_ACK_COMPANY_S = 0.010
 
 
 class Holding(virtual.QoS):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
@@ -71,20 +71,29 @@ class BrokerView(Protocol):
     def close(self) -> None: ...
 
 
-def open_view(url: str, folder: Path) -> BrokerView:
+def open_view(
+    url: str, folder: Path, *, queues: tuple[str, ...] = (), options: dict[str, Any] | None = None
+) -> BrokerView:
     """Open the view of the broker at `url`; a relative sqlite path is taken from `folder`.
 
+    queues: names that the broker may not know: on Redis a queue of stock Celery is nothing but its messages.
+    options: kombu's transport options, for a network broker.
     Raises: BrokerError BROKER-012 where the broker offers no view.
     """
-    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.redis import location  # noqa: PLC0415 - each broker is imported where it is used
+    from celeriac.transports.sqlite.location import locate  # noqa: PLC0415
     from celeriac.transports.sqlite.view import SQLiteView  # noqa: PLC0415
 
+    if redis := location.locate(url):
+        from celeriac.transports.redis.view import RedisView  # noqa: PLC0415 - an extra
+
+        return RedisView(redis, queues=queues, options=options)
     scheme, _, rest = url.partition("://")
     if scheme != "sqlite":
         raise BrokerError(
             "BROKER-012",
             f'queues of a "{scheme}" broker cannot be looked into yet.',
-            known=("sqlite",),
+            known=("sqlite", "redis"),
             fix="use the broker's own tools, or `celery -A … inspect`",
         )
     if not rest.startswith("//"):

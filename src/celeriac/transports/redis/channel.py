@@ -9,17 +9,16 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from kombu.transport import redis as stock
-from kombu.utils.json import dumps
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
 from celeriac.transports.holding import Holding
-from celeriac.transports.payload import MalformedEnvelope, decode, to_letter
-from celeriac.transports.redis.delivery import Delivery, Fetched, Held, mark_of
+from celeriac.transports.payload import MalformedEnvelope, to_letter
+from celeriac.transports.redis.delivery import Delivery, Fetched, Held, mark_of, to_payload
 from celeriac.transports.redis.ear import Ear
 from celeriac.transports.redis.keys import PRIORITIES, Keys
 from celeriac.transports.redis.line import Line
-from celeriac.transports.redis.scripts import ACK, MOVE
+from celeriac.transports.redis.scripts import ACK, DECLARE, MOVE
 from celeriac.transports.redis.sending import Bound, Sender, encode
 from celeriac.transports.sending import Batch, Outgoing, unroutable
 
@@ -57,7 +56,7 @@ class LeasingChannel(stock.Channel):
             self._sending_line, self.keys, self.connection.clock, self._route, self._bound_of, self._step_of
         )
         self._delivery = Delivery(self, self.connection.clock)
-        self._started: set[Held] = set()
+        self.started: set[Held] = set()
         self._unacked_only: set[str] = set()
         self._refreshed_at = 0.0
         self._declared: set[str] = set()
@@ -88,7 +87,7 @@ class LeasingChannel(stock.Channel):
                 queue, {"max_length": arguments["x-max-length"], "when_full": "reject"}
             )
         if not auto_delete and queue not in self._expires and queue not in self._declared:
-            self._sending_line.call("SADD", self.keys.queues, queue)
+            self._sending_line.run(DECLARE, [self.keys.queues], (queue,))
             self._declared.add(queue)
 
     def _has_queue(self, queue: str, **kwargs: Any) -> bool:
@@ -148,6 +147,9 @@ class LeasingChannel(stock.Channel):
     def basic_publish(
         self, message: Mapping[str, Any], exchange: str, routing_key: str, **kwargs: Any
     ) -> None:
+        if self.connection is None:
+            # kombu's own retry of a declaration closes the channel that its publish holds; a new one is what it needs.
+            raise BrokerUnavailable("BROKER-036", "the channel is closed.", fix="send by a new one")
         if exchange and self.typeof(exchange).type == "fanout":
             super().basic_publish(message, exchange, routing_key, **kwargs)
         else:
@@ -327,16 +329,17 @@ class LeasingChannel(stock.Channel):
         return [*self.qos.unsettled, *(item.held for item in self._delivery.waiting)]
 
     def mark(self, held: Held) -> None:
+        self.started.add(held)
         lease = self.lease
-        if lease is not None and held.consumer == lease.consumer:
-            self._started.add(held)
+        # The first death of a worker counts for all that it had in hand, so only what has gone back is marked.
+        if held.mark and lease is not None and held.consumer == lease.consumer:
             try:
                 lease.line.post("SADD", self.keys.started(held.queue, held.consumer), held.number)
             except BrokerUnavailable as error:
                 emit("broker", "broker.trouble", error=error.message)
 
     def unmark(self, held: Held) -> None:
-        self._started.discard(held)
+        self.started.discard(held)
 
     def before_acks(self) -> None:
         self.connection.before_acks()
@@ -373,8 +376,8 @@ class LeasingChannel(stock.Channel):
 
     def hand_back(self, held: Held) -> None:
         """Make a rejected message ready again; a started one with its delivery counted."""
-        was_started = held in self._started
-        self._started.discard(held)
+        was_started = held in self.started
+        self.started.discard(held)
         self._delivery.return_held([held], "1" if was_started else "0")
         self._delivery.look()
 
@@ -391,11 +394,11 @@ class LeasingChannel(stock.Channel):
             self._delivery.return_held([held], "-")
             return
         try:
-            payload: dict[str, Any] | None = decode(fetched.raw)
-            body: Any = payload.pop("body", "") if payload else None
-            encoding = payload["properties"].get("body_encoding") if payload else None
+            payload: dict[str, Any] | None = to_payload(fetched)
+            body: Any = payload.pop("body") if payload else b""
         except MalformedEnvelope:
-            payload, body, encoding = None, fetched.raw, None
+            # Whole and as octets, so that it can be read as a letter whatever is wrong with it.
+            payload, body = None, fetched.raw
         whole, body, letter = to_letter(
             payload,
             body,
@@ -406,14 +409,9 @@ class LeasingChannel(stock.Channel):
             deliveries=fetched.deliveries or 0,
             now=now,
         )
+        message = {**whole, "body": body}
         tag = f"{round(now * 1000):x}.{letter[:8]}.0.0"
-        if encoding is not None:
-            # Its body stays as it is, even where that is what is wrong with it.
-            whole["properties"] |= {"delivery_tag": tag}
-            raw = dumps({"body": body, **whole}).encode()
-        else:
-            message = {**whole, "body": body}
-            raw = encode(message, whole["headers"], letters, tag, Outgoing(message, "", letters, None))
+        raw = encode(message, whole["headers"], letters, tag, Outgoing(message, "", letters, None))
         self._move(held, self.keys.ready(letters, 0), "", raw)
         event = {"letter": letter} if reason == "poison" else {"queue": held.queue, "reason": why}
         emit("broker", "broker.poison" if reason == "poison" else "broker.set_aside", **event)

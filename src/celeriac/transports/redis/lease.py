@@ -20,12 +20,14 @@ from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from celeriac.errors import BrokerError
 from celeriac.events import emit
 from celeriac.transports.redis.bell import Bell
 from celeriac.transports.redis.keys import Keys
 from celeriac.transports.redis.line import Line
-from celeriac.transports.redis.scripts import REAP, RENEW
+from celeriac.transports.redis.scripts import INTRODUCE, REAP, RENEW
 from celeriac.transports.waker import Waker
 
 _TICK_S = 0.25
@@ -51,6 +53,7 @@ class Lease:
         name: str | None,
         lease_s: float,
         on_tick: Callable[[], None],
+        running: Callable[[], list[tuple[str, int]]],
     ) -> None:
         pool = make_pool()
         self._pool = pool
@@ -59,6 +62,8 @@ class Lease:
         self._name = name or f"{self._host}:{os.getpid()}"
         self._lease_s = lease_s
         self._on_tick = on_tick
+        self._running = running
+        self._said_running: list[tuple[str, int]] = []
         self._queues: dict[str, None] = {}
         self._seen: dict[tuple[str, str], tuple[str, float]] = {}
         self._renewed_at = 0.0
@@ -100,6 +105,7 @@ class Lease:
             emit("broker", "broker.lease_lapsed", consumer=self._name, returned="its")
             self.consumer = uuid4().hex[:16]
             self._seen.clear()
+            self._said_running = []
             commands: list[tuple[str, ...]] = [("DEL", self._keys.consumer(consumer))]
             commands += [("DEL", self._keys.started(queue, consumer)) for queue in self._queues]
             self._keeping.call_all(commands)
@@ -137,19 +143,19 @@ class Lease:
         self._keeping.run(REAP, self._keys.of_queue(queue, self.consumer), (self.consumer, "", MARKS_KEPT_S))
 
     def _introduce(self) -> None:
-        """Say who this consumer is, to whoever looks."""
-        key = self._keys.consumer(self.consumer)
-        said = (
-            "name",
-            self._name,
-            "host",
-            self._host,
-            "pid",
-            str(os.getpid()),
-            "queues",
-            "\n".join(self._queues),
+        """Say who this consumer is and what it runs, to whoever looks."""
+        said = {
+            "name": self._name,
+            "host": self._host,
+            "pid": str(os.getpid()),
+            "queues": "\n".join(self._queues),
+            "running": msgspec.json.encode(self._said_running),
+        }
+        self._keeping.run(
+            INTRODUCE,
+            [self._keys.consumer(self.consumer)],
+            (self._lease_ms * 3, *(part for pair in said.items() for part in pair)),
         )
-        self._keeping.call_all((("HSET", key, *said), ("PEXPIRE", key, self._lease_ms * 3)))
 
     def _keep(self) -> None:
         every_s = min(1.0, self._lease_s / 5)
@@ -178,8 +184,16 @@ class Lease:
                     break
                 for other, ends in zip(said[1::2], said[2::2], strict=True):
                     self._observe(queue, other.decode(), ends.decode(), asked_at)
-            self._keeping.call("PEXPIRE", self._keys.consumer(self.consumer), self._lease_ms * 3)
+            self._say_what_runs()
             self._renewed_at = asked_at
+
+    def _say_what_runs(self) -> None:
+        running = self._running()
+        if running != self._said_running:
+            self._said_running = running
+            self._introduce()
+        else:
+            self._keeping.call("PEXPIRE", self._keys.consumer(self.consumer), self._lease_ms * 3)
 
     def _observe(self, queue: str, other: str, ends: str, now: float) -> None:
         """Reap another consumer whose lease is over and has not changed while we looked on."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import select
 import socket
@@ -11,18 +10,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from celeriac.clock import SYSTEM, Clock
-from celeriac.errors import BrokerError, BrokerUnavailable
-
-if importlib.util.find_spec("redis") is None:
-    raise BrokerError(
-        "BROKER-035",
-        "a redis:// broker needs the package redis, which is not installed.",
-        fix="pip install 'celeriac[redis]'",
-    )
-
 from kombu.transport import redis as stock
 
+from celeriac.clock import SYSTEM, Clock
+from celeriac.errors import BrokerUnavailable
 from celeriac.transports.redis.channel import Channel, LeasingChannel, SentinelChannel
 from celeriac.transports.redis.lease import Lease
 
@@ -79,6 +70,7 @@ class Transport(stock.Transport):
                 name=self._options.get("consumer_name"),
                 lease_s=float(self._options.get("lease", LEASE_S)),
                 on_tick=self._tend,
+                running=self._running,
             )
             self._lease_pid = os.getpid()
         return self.lease
@@ -90,6 +82,13 @@ class Transport(stock.Transport):
     def _tend(self) -> None:
         for channel in list(self.channels):
             channel.tend()
+
+    def _running(self) -> list[tuple[str, int]]:
+        """Name queue and number of what is being run, a thousand at most."""
+        started = [
+            (held.queue, held.number) for channel in list(self.channels) for held in tuple(channel.started)
+        ]
+        return sorted(started)[:1000]
 
     # What rings.
 

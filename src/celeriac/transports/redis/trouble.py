@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from redis import exceptions
+import importlib.util
 
 from celeriac.errors import BrokerError, BrokerUnavailable
+
+if importlib.util.find_spec("redis") is None:
+    raise BrokerError(
+        "BROKER-035",
+        "a redis:// broker needs the package redis, which is not installed.",
+        fix="pip install 'celeriac[redis]'",
+    )
+
+from redis import exceptions
 
 #: what ends a call that can be made again on a new connection
 LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
