@@ -35,7 +35,7 @@ _PORTS: dict[ServerKind, int] = {"redis": 6379, "rabbitmq": 5672, "postgres": 54
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """The address of a server that runs beside the processes.
 
-    key: of the plan, like "broker"; variable: that wins over it.
+    key: of the plan, like "broker"; variable: that tells it.
     scheme, path: of the URL; the path begins with a slash or is empty.
     """
 
@@ -66,7 +66,19 @@ def _addresses_beside(plan: Plan) -> Iterator[Address]:
             continue
         parts = urlsplit(url)
         if parts.hostname in (*_HERE, kind, None):
-            yield Address(key=key, variable=OVERRIDES[key], kind=kind, scheme=parts.scheme, path=parts.path)
+            yield Address(
+                key=key, variable=told_by(plan, key), kind=kind, scheme=parts.scheme, path=parts.path
+            )
+
+
+def told_by(plan: Plan, key: str) -> str:
+    """Name the variable that tells processes an address: the plan's own, which the project may read too, if it has one.
+
+    key: of the plan, like "broker".
+    """
+    place = f"[celeriac].{key}"
+    own = [variable.name for variable in plan.variables if place in variable.at and variable.whole]
+    return own[0] if own else OVERRIDES[key]
 
 
 def handed_on(plan: Plan, told: frozenset[str] = frozenset()) -> tuple[Variable, ...]:

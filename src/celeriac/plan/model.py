@@ -363,6 +363,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     required: some place has no default for it, so it must be set.
     at: the keys it fills in, like "[flower].auth".
     secret: one of them is a secret, or an address that holds a password.
+    whole: at every place it is all of the value, not a part of it.
     """
 
     name: str
@@ -370,6 +371,7 @@ class Variable(msgspec.Struct, frozen=True, kw_only=True):
     required: bool = False
     at: tuple[str, ...] = ()
     secret: bool = False
+    whole: bool = True
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):

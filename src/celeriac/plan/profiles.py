@@ -1,7 +1,8 @@
 """Profiles: ready-made pool settings for a kind of work.
 
     io      tasks that wait for networks: threads, 20 slots, 4 messages held for each slot, since they are short
-    cpu     tasks that compute: prefork, one slot per CPU, 1 message a slot, so that none waits behind a long one
+    cpu     tasks that compute: prefork, one slot per CPU (of the host, or of the pool's resources where it has them),
+            1 message a slot, so that none waits behind a long one
     ram     tasks that need much memory: prefork, 1 slot, 1 message a slot, its process replaced after 100 tasks or
             above 1 GiB, which gives back what fragmentation and leaks hold
     custom  prefork; everything else is what the Celery app says
@@ -12,12 +13,14 @@ What the plan writes beside `profile` always wins.
 
 from __future__ import annotations
 
+import math
 import os
 from typing import Any
 
 import msgspec
 
 from celeriac.plan.model import Pool, ProfileName
+from celeriac.units import cpus
 
 _GIB = 2**30
 _ASYNCIO = {"concurrency": 100, "prefetch": 1}
@@ -68,4 +71,21 @@ def effective(pool: Pool) -> Pool:
         values.update({name: it for name, it in _ASYNCIO.items() if getattr(pool, name) is None})
     if executor == "solo":
         values["concurrency"] = 1
+    elif pool.profile == "cpu" and "concurrency" in values:
+        # A container sees all CPUs of its host, however few it may use.
+        values["concurrency"] = _own_cpus(pool) or values["concurrency"]
     return msgspec.structs.replace(pool, **values)
+
+
+def slots_of(pool: Pool) -> int | None:
+    """Say how many tasks one worker of a pool can run at once, on whatever host; None if its host decides."""
+    if pool.autoscale is not None:
+        return pool.autoscale.max
+    if pool.profile == "cpu" and pool.concurrency is None and pool.executor in (None, "prefork"):
+        return _own_cpus(pool)
+    return effective(pool).concurrency
+
+
+def _own_cpus(pool: Pool) -> int | None:
+    most = cpus(pool.resources.cpu or "") if pool.resources else None
+    return math.ceil(most) if most else None

@@ -68,9 +68,9 @@ def variables_of(values: Mapping[str, Any]) -> tuple[Variable, ...]:
         elif isinstance(value, str):
             for reference in _REFERENCE.finditer(value):
                 if reference["name"] and reference["end"]:
-                    note(reference["name"], reference["default"], path)
+                    note(reference["name"], reference["default"], path, whole=reference[0] == value)
 
-    def note(name: str, default: str | None, path: PlanPath) -> None:
+    def note(name: str, default: str | None, path: PlanPath, *, whole: bool) -> None:
         seen = found.get(name, Variable(name=name, default=default))
         found[name] = Variable(
             name=name,
@@ -78,6 +78,7 @@ def variables_of(values: Mapping[str, Any]) -> tuple[Variable, ...]:
             required=seen.required or default is None,
             at=tuple(dict.fromkeys((*seen.at, _said(path)))),
             secret=seen.secret or bool(path and path[-1] in _SECRET_KEYS),
+            whole=seen.whole and whole,
         )
 
     look(dict(values), ())

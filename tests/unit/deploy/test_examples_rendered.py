@@ -15,7 +15,7 @@ RENDERED = sorted(ledger.parent for ledger in EXAMPLES.glob(f"*/deploy/*/{LEDGER
 
 
 def test_examples_carry_rendered_files():
-    assert {folder.parents[1].name for folder in RENDERED} >= {"assistant"}
+    assert {folder.parents[1].name for folder in RENDERED} >= {"assistant", "showcase"}
 
 
 @pytest.mark.parametrize("folder", RENDERED, ids=lambda folder: str(folder.relative_to(EXAMPLES)))

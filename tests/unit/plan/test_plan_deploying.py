@@ -92,8 +92,8 @@ def test_a_plan_says_which_variables_it_reads(tmp_path):
             at=("[celeriac].broker",),
             secret=True,
         ),
-        Variable(name="HOST", default="127.0.0.1", at=("[flower].address",)),
-        Variable(name="PORT", default="5555", at=("[flower].address",)),
+        Variable(name="HOST", default="127.0.0.1", at=("[flower].address",), whole=False),
+        Variable(name="PORT", default="5555", at=("[flower].address",), whole=False),
         Variable(name="FLOWER_AUTH", default="", at=("[flower].auth",), secret=True),
     )
 

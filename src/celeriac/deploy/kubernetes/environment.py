@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celeriac.deploy.environment import addresses_beside, handed_on
+from celeriac.deploy.environment import addresses_beside, handed_on, told_by
 from celeriac.deploy.kubernetes.objects import secret_name
 from celeriac.deploy.yaml import Note
 from celeriac.plan import Plan
@@ -15,11 +15,14 @@ def environment(plan: Plan) -> list[Any]:
     """Give the `env` of a container."""
     variables: list[Any] = []
     beside = {address.key for address in addresses_beside(plan)}
-    for key, name in OVERRIDES.items():
+    told: dict[str, list[str]] = {}
+    for key in OVERRIDES:
         if key not in plan.beside_broker:
-            said = f"wins over [celeriac].{key}"
-            # What the plan expects on its own host is not there in a pod.
-            variables.append(_secret(plan, name, said, optional=key not in beside))
+            told.setdefault(told_by(plan, key), []).append(key)
+    for name, keys in told.items():
+        said = ", ".join(f"[celeriac].{key}" for key in keys)
+        # What the plan expects on its own host is not there in a pod.
+        variables.append(_secret(plan, name, said, optional=not beside & set(keys)))
     for variable in handed_on(plan, frozenset(OVERRIDES)):
         variables.append(_secret(plan, variable.name, ", ".join(variable.at), optional=not variable.required))
     if plan.environment:
