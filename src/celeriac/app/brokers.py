@@ -100,7 +100,7 @@ def _first_reached(plan: Plan, before: Choice | None) -> Choice:
     """
     refused: list[str] = []
     for number, url in enumerate(plan.brokers, start=1):
-        trouble = trouble_with(url, plan.folder)
+        trouble = trouble_with(url, plan.folder, options=plan.celery.get("broker_transport_options"))
         if trouble is None:
             place = f"{number} of {len(plan.brokers)}"
             because = f"{place}; {'; '.join(refused)}" if refused else f"{place}, it answers"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from kombu.connection import Connection
 
 from celeriac.app.urls import absolute
 from celeriac.errors import redacted
+from celeriac.transports.redis.location import locate
 
 #: how long one broker may take to answer
 PATIENCE_S = 2.0
@@ -17,25 +20,34 @@ PATIENCE_S = 2.0
 _NO_QUEUE = "celeriac.anybody-there"
 
 
-def trouble_with(url: str, folder: Path, patience_s: float = PATIENCE_S) -> str | None:
+def trouble_with(
+    url: str, folder: Path, patience_s: float = PATIENCE_S, options: Mapping[str, Any] | None = None
+) -> str | None:
     """Connect to the broker at `url`, and say why that cannot be done; None if it can.
 
-    folder: the plan's, from which relative sqlite paths are taken.
+    folder: the plan's, from which relative sqlite paths are taken. options: kombu's transport options.
     A server that accepts and then says nothing is not reached either: after `patience_s` nobody waits for it.
     """
     found: list[str | None] = []
     # A thread, for what no timeout of a client bounds: looking up a name, a handshake with a frozen server.
-    trying = Thread(target=lambda: found.append(_try(absolute(url, folder), patience_s)), daemon=True)
+    trying = Thread(
+        target=lambda: found.append(_try(absolute(url, folder), patience_s, options or {})), daemon=True
+    )
     trying.start()
     trying.join(patience_s)
     return found[0] if found else f"no answer within {patience_s:g}s"
 
 
-def _try(url: str, patience_s: float) -> str | None:
-    timeouts = {"socket_connect_timeout": patience_s, "socket_timeout": patience_s}
+def _try(url: str, patience_s: float, options: Mapping[str, Any]) -> str | None:
+    redis = locate(url)
+    if redis is not None:
+        options = {**options, "socket_connect_timeout": patience_s, "socket_timeout": patience_s}
+        url = redis.url
     try:
-        options = timeouts if "redis" in url.partition("://")[0] else {}
-        with Connection(url, connect_timeout=patience_s, transport_options=options) as connection:
+        transport = redis.transport if redis is not None else None
+        with Connection(
+            url, transport=transport, connect_timeout=patience_s, transport_options=dict(options)
+        ) as connection:
             # One more try, at once: without a pause kombu gives up in time.
             connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0, interval_max=0)
             # A broker that is a file is opened by the first question only; that there is no such queue is an answer.

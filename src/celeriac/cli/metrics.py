@@ -10,6 +10,7 @@ import click
 from celeriac.cli.context import Project, pass_project
 
 if TYPE_CHECKING:
+    from celeriac.observe.metrics.scaling import WorkSource
     from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, ScheduleReading
     from celeriac.plan import Plan
 
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
     metavar="HOST:PORT",
     help="Listen here; else at the plan's [metrics].address, or 127.0.0.1:9540.",
 )
+@click.option(
+    "--counts-only",
+    is_flag=True,
+    help="Only what this host counts, and its workers: asks no broker, no records, no schedules.",
+)
 @pass_project
-def command(project: Project, address: str | None) -> None:
+def command(project: Project, address: str | None, counts_only: bool) -> None:
     """Serve the metrics and the health of this host.
 
-    /metrics for Prometheus, /health/live, /health/ready, /health/celery. One per host is enough; it sums what every
-    process of the project on this host has counted. SIGTERM and Ctrl-C end it.
+    /metrics for Prometheus, /health/live, /health/ready, /health/celery, and /scale/POOL: how many workers of a pool
+    the work at hand would fill, for a scaler. One per host is enough; it sums what every process of the project on
+    this host has counted. Beside many, say one in each pod of workers, --counts-only leaves the queues to one of them.
+    SIGTERM and Ctrl-C end it.
     """
     import os
     import signal
@@ -35,6 +43,7 @@ def command(project: Project, address: str | None) -> None:
     from celeriac.observe.logs import set_up_logs
     from celeriac.observe.metrics.exposition import Exposition
     from celeriac.observe.metrics.readings import Sources
+    from celeriac.observe.metrics.scaling import Scaling
     from celeriac.observe.metrics.server import Pages, Server
     from celeriac.observe.places import books_folder
     from celeriac.observe.samples import Shelf
@@ -43,15 +52,19 @@ def command(project: Project, address: str | None) -> None:
 
     plan = project.plan
     set_up_logs(plan, (os.environ.get("CELERY_LOGLEVEL") or "").upper() or None)
-    sources = Sources(
-        plan,
-        broker=broker_source(project, plan),
-        letters=lambda: letters(plan),
-        schedules=(lambda: schedules(project)) if plan.schedules or plan.beat.replicas else None,
-    )
+    sources, scaling = Sources(plan), None
+    if not counts_only:
+        sources = Sources(
+            plan,
+            broker=broker_source(project, plan),
+            letters=lambda: letters(plan),
+            schedules=(lambda: schedules(project)) if plan.schedules or plan.beat.replicas else None,
+        )
+        scaling = Scaling(plan, work_source(project, plan))
     exposition = Exposition(Shelf(books_folder(plan)).read, sources.read)
     metrics = plan.metrics or Metrics()
-    server = Server(address or metrics.address, Pages(exposition.registry(), sources, metrics.auth))
+    pages = Pages(exposition.registry(), sources, metrics.auth, scaling)
+    server = Server(address or metrics.address, pages)
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -63,16 +76,26 @@ def command(project: Project, address: str | None) -> None:
 
 
 def broker_source(project: Project, plan: Plan) -> BrokerSource:
-    """Give what looks at the plan's broker: the embedded one by its view, others through kombu."""
-    if plan.broker.startswith("sqlite:"):
+    """Give what looks at the plan's broker: ours by their views, others through kombu."""
+    from celeriac.transports.redis.location import locate
+
+    if plan.broker.startswith("sqlite:") or locate(plan.broker):
         return lambda: view(plan)
     from celeriac.observe.metrics.kombu_broker import KombuBroker
 
     return KombuBroker(project.app())
 
 
+def work_source(project: Project, plan: Plan) -> WorkSource:
+    """Give what looks at the work, over a connection of its own: it is asked in a thread of its own."""
+    from celeriac.control.work import read_work
+
+    queues = broker_source(project, plan)
+    return lambda: read_work(plan, queues, project.app)
+
+
 def view(plan: Plan) -> BrokerReading:
-    """Look at the embedded broker."""
+    """Look at a broker of ours."""
     from celeriac.control.broker import count_readers, is_internal, viewing
     from celeriac.observe.metrics.sources import BrokerReading, QueueReading
 

@@ -55,7 +55,7 @@ def ask_workers(plan: Plan, app: Celery) -> list[ConsumerState]:
 
 
 def _reach(plan: Plan) -> None:
-    trouble = trouble_with(plan.broker, plan.folder)
+    trouble = trouble_with(plan.broker, plan.folder, options=plan.celery.get("broker_transport_options"))
     if trouble is not None:
         raise BrokerError(
             "BROKER-013",

@@ -60,7 +60,9 @@ def viewing(plan: Plan) -> Iterator[BrokerView]:
 
     Raises: BrokerError if this broker cannot be looked into, or cannot be reached.
     """
-    with closing(open_view(plan.broker, plan.folder)) as view:
+    names = (*plan.queues, plan.letters.queue)
+    options = plan.celery.get("broker_transport_options")
+    with closing(open_view(plan.broker, plan.folder, queues=names, options=options)) as view:
         yield view
 
 

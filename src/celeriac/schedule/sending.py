@@ -92,7 +92,7 @@ class Sender:
             # Without confirms AMQP says nothing of a message it did not take.
             options["confirm_publish"] = True
         transport = stock.get_transport_cls()
-        if driver == "redis":
+        if driver == "redis" and not getattr(transport.Channel, "keeps_once", False):
             from celeriac.schedule.redis_once import with_once  # noqa: PLC0415 - only where redis is installed
 
             transport = with_once(transport)

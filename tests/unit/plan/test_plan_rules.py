@@ -139,9 +139,10 @@ RULES = {
     "a broker is of a known kind": (plan(broker="reddis://h", results="rpc://"), "PLAN-040", "broker"),
     "each broker of a cluster is": (plan(broker="amqp://a;amp://b", results="rpc://"), "PLAN-040", "broker"),
     "a broker has a scheme": (plan(broker="localhost", results="rpc://"), "PLAN-040", "broker"),
-    "Redis waits for the end of a task": (
+    "RabbitMQ waits for the end of a task": (
         plan(
-            broker="redis://h",
+            broker="amqp://h",
+            results="rpc://",
             pools={"web": Pool(queues=("default",), time_limit=3601 * S, grace=3601 * S)},
         ),
         "PLAN-046",
@@ -156,8 +157,8 @@ RULES = {
     "a broker's certificate is checked": (plan(broker="rediss://h"), "PLAN-085", "broker"),
     "a result backend's certificate is checked": (plan(results="rediss://h/1"), "PLAN-085", "results"),
     "records are kept in SQL": (plan(state="redis://h"), "PLAN-042", "state"),
-    "only sqlite bounds queues": (
-        plan(broker="redis://h", queues={"default": Queue(max_length=5)}),
+    "RabbitMQ bounds no queues": (
+        plan(broker="amqp://h", results="rpc://", queues={"default": Queue(max_length=5)}),
         "PLAN-043",
         'queues["default"].max_length',
     ),

@@ -11,6 +11,8 @@ from celeriac.plan.report import Report, clipped, write_or
 BROKERS = (
     "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory", "filesystem",
 )  # fmt: skip
+#: those that keep a queue's max_length: ours
+BOUNDING = ("sqlite", "redis", "rediss", "redis+socket", "sentinel")
 #: those of Celery 5.7, and ours
 RESULTS = (
     "sqlite", "redis", "rediss", "sentinel", "rpc", "db", "cache", "memcache", "memcached", "django-db", "django-cache",
@@ -53,13 +55,13 @@ def judge(plan: Plan, report: Report) -> None:
             fix=write_or(meeting, COORDINATION, "remove it, so that they agree by the database of `state`"),
         )
     for name, queue in plan.queues.items():
-        boundless = [kind for kind in map(scheme_of, plan.candidates) if kind != "sqlite"]
+        boundless = [kind for kind in map(scheme_of, plan.candidates) if kind not in BOUNDING]
         if queue.max_length is not None and boundless:
             report.add(
                 ("queues", name, "max_length"),
                 "PLAN-043",
                 f'queue "{clipped(name)}" is bounded, which {_said(boundless[0])} brokers do not keep.',
-                fix="remove max_length, or use the sqlite broker",
+                fix="remove max_length, or use a redis or sqlite broker",
                 needs=[("broker",)],
             )
         if queue.max_length is None and queue.when_full != "block":

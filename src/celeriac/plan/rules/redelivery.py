@@ -1,8 +1,7 @@
 """Redelivery: tasks and delays end before the broker hands their message to another worker.
 
-The embedded broker leases by heartbeat and has no such time. Redis hands a message on when it was not acknowledged for
-its visibility timeout, RabbitMQ closes the channel after its consumer timeout; a delayed message counts too, for it
-waits unacknowledged in a worker.
+The embedded broker and Redis lease by heartbeat and have no such time. RabbitMQ closes the channel after its consumer
+timeout; a delayed message counts too, for it waits unacknowledged in a worker.
 """
 
 from __future__ import annotations
@@ -14,11 +13,8 @@ from celeriac.plan.report import PlanPath, Report
 from celeriac.plan.rules.addresses import scheme_of
 from celeriac.units import say_duration
 
-#: scheme -> the broker, the setting, and what it is unless somebody set it (kombu 5.7, RabbitMQ since 3.8.17)
+#: scheme -> the broker, the setting, and what it is unless somebody set it (RabbitMQ since 3.8.17)
 _HANDED_ON_AFTER = {
-    **dict.fromkeys(
-        ("redis", "rediss", "sentinel", "redis+socket"), ("Redis", "visibility_timeout", timedelta(hours=1))
-    ),
     **dict.fromkeys(("amqp", "amqps", "pyamqp"), ("RabbitMQ", "consumer_timeout", timedelta(minutes=30))),
 }
 
@@ -37,7 +33,7 @@ def judge(plan: Plan, report: Report) -> None:
                 "PLAN-046",
                 f"{what} {say_duration(span)}, but {broker} waits {say_duration(patience)} by default: "
                 "the task would run twice.",
-                fix=f"write less than {say_duration(patience)}, raise the broker's {setting}, or use the sqlite broker",
+                fix=f"write less than {say_duration(patience)}, raise the broker's {setting}, or use a redis or sqlite broker",
                 severity="warning",
                 needs=[("broker",)],
             )

@@ -207,7 +207,7 @@ class LeasingChannel(stock.Channel):
     ) -> None:
         super().basic_consume(queue, no_ack, callback, consumer_tag, **kwargs)
         if queue in self.active_fanout_queues:
-            self.connection.take_lease(self)
+            self.connection.take_lease(self).hear(queue)
             self.ear.listen()
             return
         if no_ack:

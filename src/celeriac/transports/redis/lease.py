@@ -65,6 +65,7 @@ class Lease:
         self._running = running
         self._said_running: list[tuple[str, int]] = []
         self._queues: dict[str, None] = {}
+        self._heard: dict[str, None] = {}
         self._seen: dict[tuple[str, str], tuple[str, float]] = {}
         self._renewed_at = 0.0
         self._changing = threading.RLock()
@@ -86,6 +87,13 @@ class Lease:
             self._queues[queue] = None
             self._keeping.run(RENEW, [self._keys.leases(queue)], (self.consumer, self._lease_ms, 1))
             self._introduce()
+
+    def hear(self, queue: str) -> None:
+        """Be known to listen for broadcasts under this name, by which a worker is told from others."""
+        with self._changing:
+            if queue not in self._heard:
+                self._heard[queue] = None
+                self._introduce()
 
     def stop_reading(self, queue: str) -> None:
         """Give back what is held of this queue, and end the lease on it."""
@@ -148,7 +156,7 @@ class Lease:
             "name": self._name,
             "host": self._host,
             "pid": str(os.getpid()),
-            "queues": "\n".join(self._queues),
+            "queues": "\n".join((*self._queues, *self._heard)),
             "running": msgspec.json.encode(self._said_running),
         }
         self._keeping.run(
