@@ -1,8 +1,10 @@
 """Where processes agree when the plan does not say."""
 
+from datetime import timedelta
+
 import pytest
 
-from celeriac.plan import Plan
+from celeriac.plan import Beat, Plan, Schedule, check
 
 FILE = "sqlite:///.celeriac/records.db"
 
@@ -37,3 +39,18 @@ def test_it_goes_along_with_the_broker_that_is_chosen():
     plan = Plan(broker=("redis://h/0", "sqlite:///.celeriac/broker.db"))
     assert plan.coordination == "redis://h/0"
     assert plan.on(plan.brokers[1], "the other is away").coordination == FILE
+
+
+def test_beats_that_could_each_lead_are_warned_of():
+    tick = {"tick": Schedule(task="t", every=timedelta(seconds=1))}
+    shared = {"state": "postgresql://db/x"}
+    assert "PLAN-096" in codes_of(Plan(broker="amqp://broker", schedules=tick))
+    assert "PLAN-096" in codes_of(Plan(broker="amqp://broker", beat=Beat(replicas=1)))
+    assert "PLAN-096" not in codes_of(Plan(broker="amqp://broker"))
+    assert "PLAN-096" not in codes_of(Plan(broker="amqp://broker", schedules=tick, **shared))
+    assert "PLAN-096" not in codes_of(Plan(broker="redis://broker", schedules=tick))
+    assert "PLAN-096" not in codes_of(Plan(schedules=tick))
+
+
+def codes_of(plan: Plan) -> list[str]:
+    return [problem.code for problem in check(plan)]

@@ -32,7 +32,7 @@ def judge(plan: Plan, report: Report) -> None:
                 fix="write the same for both, or give them breakers of different names",
                 needs=[("tasks", known[0], "breaker")],
             )
-    if first and scheme_of(plan.coordination) == "sqlite" and _may_have_many_hosts(plan):
+    if first and coordinates_on_one_host(plan):
         report.add(
             ("coordination",),
             "PLAN-073",
@@ -44,8 +44,10 @@ def judge(plan: Plan, report: Report) -> None:
         )
 
 
-def _may_have_many_hosts(plan: Plan) -> bool:
-    return any(scheme_of(url) not in ("sqlite", "memory", "filesystem") for url in plan.candidates)
+def coordinates_on_one_host(plan: Plan) -> bool:
+    """Say whether processes on several hosts could share the broker, but not what they agree by."""
+    brokers = {scheme_of(url) for url in plan.candidates}
+    return scheme_of(plan.coordination) == "sqlite" and not brokers <= {"sqlite", "memory", "filesystem"}
 
 
 def _judge_breaker(report: Report, path: PlanPath, breaker: Breaker) -> None:

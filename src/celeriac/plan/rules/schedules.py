@@ -8,6 +8,7 @@ from celeriac.plan.cron import fault_of
 from celeriac.plan.model import Plan, Schedule
 from celeriac.plan.moments import is_zone, moment_of, place_of
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
+from celeriac.plan.rules.breakers import coordinates_on_one_host
 from celeriac.plan.rules.routes import is_declared, own_tasks
 
 #: the keys that say when
@@ -28,6 +29,19 @@ def judge(plan: Plan, report: Report, task_names: Collection[str] | None) -> Non
                 known=plan.queues,
                 fix=write_or(schedule.queue, plan.queues, f"add [queues.{clipped(schedule.queue)}]"),
             )
+
+
+    beats = plan.beat.replicas if plan.beat.replicas is not None else len(plan.schedules)
+    if beats and coordinates_on_one_host(plan):
+        report.add(
+            ("coordination",),
+            "PLAN-096",
+            "beats agree on their leader through a SQLite file: a beat on another machine than this one would lead as "
+            "well, and send every slot again.",
+            fix="write coordination, a Redis or Postgres that all beats reach; or run beats on one machine only",
+            severity="warning",
+            needs=[("broker",), ("state",)],
+        )
 
 
 def _judge_clock(report: Report, path: PlanPath, schedule: Schedule) -> None:
