@@ -25,37 +25,43 @@ class Sources:
     """Everything that is read when this host is scraped.
 
     broker: looks at the queues; letters: counts letters; schedules: reads their ledger, None where there are none.
-    Each may fail or hang without keeping the others back.
+    Each may fail or hang without keeping the others back. Without broker and letters only this host is told of.
     """
 
     def __init__(
         self,
         plan: Plan,
         *,
-        broker: BrokerSource,
-        letters: LettersSource,
+        broker: BrokerSource | None = None,
+        letters: LettersSource | None = None,
         schedules: SchedulesSource | None = None,
     ) -> None:
         self.plan = plan
         self._pulses = pulses_folder(plan)
         self._books = Shelf(books_folder(plan))
-        self._broker = Deadlined("broker", broker)
-        self._letters = Deadlined("letters", letters)
+        self._broker = Deadlined("broker", broker) if broker is not None else None
+        self._letters = Deadlined("letters", letters) if letters is not None else None
         self._schedules = Deadlined("schedules", schedules) if schedules is not None else None
 
     def workers(self) -> list[WorkerHealth]:
         """Look at the workers of this host."""
         return workers_in(self._pulses)
 
+    @property
+    def reads_broker(self) -> bool:
+        """Whether the broker is looked at."""
+        return self._broker is not None
+
     def broker(self) -> BrokerReading | None:
-        """Look at the broker; None if it does not answer."""
-        return self._broker()
+        """Look at the broker; None if it does not answer, or is not looked at."""
+        return self._broker() if self._broker is not None else None
 
     def read(self) -> Readings:
         """Read everything once."""
-        readings = self._queues(self.broker())
+        readings = self._queues(self.broker()) if self.reads_broker else {}
         readings.update(_workers(self.workers()))
-        readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
+        if self._letters is not None:
+            readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
         readings.update(_schedules((self._schedules() if self._schedules else None) or {}))
         readings[names.BOOKS] = {(): (float(self._books.books()),)}
         readings[names.BUILD] = {(version("celeriac"),): (1.0,)}

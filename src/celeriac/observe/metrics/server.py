@@ -12,6 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import version
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -20,11 +21,19 @@ from prometheus_client.exposition import choose_encoder
 from celeriac.errors import MetricsError
 from celeriac.observe.health import health_of
 from celeriac.observe.metrics.readings import Sources
+from celeriac.observe.metrics.scaling import Scaling
 
 #: content type, status, body
 Answer = tuple[str, HTTPStatus, bytes]
 
+#: before the name of a pool
+_SCALE = "/scale/"
 _JSON, _TEXT = "application/json", "text/plain; charset=utf-8"
+_UNKNOWN: Answer = (
+    _TEXT,
+    HTTPStatus.UNAUTHORIZED,
+    b"the plan's [metrics].auth says who may read this\n",
+)
 #: a client that sends nothing is let go
 _PATIENCE_S = 10.0
 
@@ -32,15 +41,21 @@ _PATIENCE_S = 10.0
 class Pages:
     """What is answered under which path, and to whom.
 
-    registry: gives the metrics; sources: gives what health is judged by.
-    auth: "user:password" of who may see the metrics, or several parted by commas; empty: everybody. Health is answered
-        to everybody, since load balancers and probes have no password, but only in numbers.
+    registry: gives the metrics; sources: gives what health is judged by; scaling: tells the scale of pools, None where
+        no broker is read.
+    auth: "user:password" of who may see metrics and scales, or several parted by commas; empty: everybody. Health is
+        answered to everybody, since load balancers and probes have no password, but only in numbers.
     """
 
-    def __init__(self, registry: CollectorRegistry, sources: Sources, auth: str = "") -> None:
+    def __init__(
+        self, registry: CollectorRegistry, sources: Sources, auth: str = "", scaling: Scaling | None = None
+    ) -> None:
         self._registry = registry
         self._sources = sources
+        self._scaling = scaling
         self._known = [f"Basic {base64.b64encode(one.encode()).decode()}" for one in auth.split(",") if one]
+        # A scaler that knows the variable, and not what stands in it, sends it as it is.
+        self._known += [f"Bearer {one}" for one in dict.fromkeys((auth, *auth.split(","))) if one]
         self._paths: dict[str, Callable[[str, bool], Answer]] = {
             "/metrics": self.metrics,
             "/health/live": self.live,
@@ -50,9 +65,14 @@ class Pages:
 
     def answer(self, path: str, accept: str = "", authorization: str = "") -> Answer:
         """Answer a GET of `path`; the others are the headers of these names."""
-        page = self._paths.get(path.partition("?")[0])
+        path = path.partition("?")[0]
+        if path.startswith(_SCALE) and self._scaling is not None:
+            return self.scale(
+                self._scaling, unquote(path.removeprefix(_SCALE)), self._is_known(authorization)
+            )
+        page = self._paths.get(path)
         if page is None:
-            known = "\n".join(self._paths)
+            known = "\n".join((*self._paths, *([f"{_SCALE}POOL"] if self._scaling else [])))
             return _TEXT, HTTPStatus.NOT_FOUND, f"known: \n{known}\n".encode()
         return page(accept, self._is_known(authorization))
 
@@ -64,9 +84,26 @@ class Pages:
     def metrics(self, accept: str, is_known: bool) -> Answer:
         """Give all metrics in the format the scraper asks for."""
         if not is_known:
-            return _TEXT, HTTPStatus.UNAUTHORIZED, b"the plan's [metrics].auth says who may read this\n"
+            return _UNKNOWN
         encode, content_type = choose_encoder(accept)
         return content_type, HTTPStatus.OK, encode(self._registry)
+
+    def scale(self, scaling: Scaling, pool: str, is_known: bool) -> Answer:
+        """Tell how many workers a pool could use now.
+
+        503 while the broker does not answer, so that nobody scales blind.
+        """
+        if not is_known:
+            return _UNKNOWN
+        if pool not in scaling.pools:
+            known = ", ".join(scaling.pools)
+            return _TEXT, HTTPStatus.NOT_FOUND, f"the plan declares no such pool; known: {known}\n".encode()
+        scale = scaling.of(pool)
+        if scale is None:
+            return _json(
+                HTTPStatus.SERVICE_UNAVAILABLE, {"pool": pool, "reason": "the broker does not answer"}
+            )
+        return _json(HTTPStatus.OK, scale)
 
     def live(self, _accept: str, is_known: bool) -> Answer:
         """Say that this process answers."""
@@ -78,7 +115,7 @@ class Pages:
         reasons = [f"worker {each.name} is {each.trouble}" for each in workers if each.trouble]
         if not any(each.is_up for each in workers):
             reasons.append("no worker takes tasks on this host")
-        has_broker = self._sources.broker() is not None
+        has_broker = not self._sources.reads_broker or self._sources.broker() is not None
         if not has_broker:
             reasons.append("the broker does not answer")
         is_ready = has_broker and any(each.is_up for each in workers)

@@ -1,0 +1,49 @@
+"""The work of a plan at the moment: what waits in its queues, and what the workers of each pool run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from celery import Celery
+
+from celeriac.control.broker import NO_VIEW, LoadApp, consumers
+from celeriac.errors import BrokerError
+from celeriac.observe.metrics.scaling import WorkReading
+from celeriac.observe.metrics.sources import BrokerSource
+from celeriac.plan import Plan
+
+#: how long workers are given to answer, where only they know what runs
+_ANSWERS_WITHIN_S = 1.0
+
+
+def read_work(plan: Plan, queues: BrokerSource, load: LoadApp) -> WorkReading:
+    """Look at queues and workers.
+
+    queues: reads the queues; load: gives the app, for a broker that does not tell what runs.
+    Raises: whatever `queues` raises, or BrokerError.
+    """
+    ready = {it.name: it.ready for it in queues().queues}
+    running: Counter[str] = Counter()
+    for worker, tasks in _running(plan, load).items():
+        running[pool_of(worker)] += tasks
+    return WorkReading(ready, running)
+
+
+def pool_of(worker: str) -> str:
+    """Give the pool of a worker by its name, like "web-1@host"."""
+    return worker.partition("@")[0].rpartition("-")[0]
+
+
+def _running(plan: Plan, load: LoadApp) -> Counter[str]:
+    try:
+        return Counter({it.name: it.running for it in consumers(plan)})
+    except BrokerError as error:
+        if error.code != NO_VIEW:
+            raise
+    return _asked(load())
+
+
+def _asked(app: Celery) -> Counter[str]:
+    runs: dict[str, Any] = app.control.inspect(timeout=_ANSWERS_WITHIN_S).active() or {}
+    return Counter({worker: len(tasks) for worker, tasks in runs.items()})
