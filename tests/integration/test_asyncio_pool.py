@@ -117,7 +117,7 @@ print(json.dumps({body}))
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A project whose worker all these tests share; none of them ends it."""
     shop = Project(tmp_path_factory.mktemp("shop"), plan=PLAN, tasks=TASKS, environ={})
-    shop.start_celeriac("worker", "web").wait_for_log("ready.")
+    shop.start_celeriac("worker", "web").wait_for_log("ready.", within=60)
     shop.start_celeriac("recorder")
     yield shop
     shop.close()
@@ -127,7 +127,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
 def own_shop(project: Callable[..., Project]) -> Project:
     """A project whose worker the test may end."""
     shop = project(plan=PLAN, tasks=TASKS)
-    shop.start_celeriac("worker", "web").wait_for_log("ready.")
+    shop.start_celeriac("worker", "web").wait_for_log("ready.", within=60)
     return shop
 
 
@@ -170,7 +170,7 @@ def test_a_coroutine_that_fails_for_good_is_a_letter(
     shop: Project, eventually: Callable[..., object]
 ) -> None:
     assert "KeyError" in failure(shop, "shop.fail")
-    eventually(lambda: "shop.fail" in shop.celeriac("dead", "list").stdout)
+    eventually(lambda: "shop.fail" in shop.celeriac("dead", "list").stdout, within=60)
 
 
 def test_awaiting_a_subtask_lets_others_run_and_get_is_refused(shop: Project) -> None:
@@ -209,9 +209,9 @@ def test_a_drained_worker_finishes_its_coroutines(
     own_shop: Project, eventually: Callable[..., object]
 ) -> None:
     own_shop.celeriac("send", "shop.hold")
-    eventually((own_shop.folder / "held").exists)
+    eventually((own_shop.folder / "held").exists, within=60)
     drain = own_shop.start_celeriac("drain")
-    drain.wait_for_log("asked to finish")
+    drain.wait_for_log("asked to finish", within=60)
     (own_shop.folder / "go on").touch()
     assert drain.wait(within=30) == 0
     assert (own_shop.folder / "ended").exists()
@@ -219,11 +219,11 @@ def test_a_drained_worker_finishes_its_coroutines(
 
 def test_what_a_killed_worker_ran_runs_again(own_shop: Project, eventually: Callable[..., object]) -> None:
     own_shop.celeriac("send", "shop.hold")
-    eventually((own_shop.folder / "held").exists)
+    eventually((own_shop.folder / "held").exists, within=60)
     worker = own_shop._started[0]
     worker.signal_group(signal.SIGKILL)
     (own_shop.folder / "go on").touch()
-    own_shop.start_celeriac("worker", "web").wait_for_log("ready.")
+    own_shop.start_celeriac("worker", "web").wait_for_log("ready.", within=60)
     eventually((own_shop.folder / "ended").exists, within=60)
 
 
@@ -266,7 +266,7 @@ def test_djangos_async_orm_works_and_its_results_are_stored_in_it(project: Calla
     migrated = shop.run("python", "-m", "django", "migrate", "-v", "0", within=60)
     assert migrated.returncode == 0, migrated.stderr
     worker = shop.start_celeriac("worker", "web")
-    worker.wait_for_log("ready.")
+    worker.wait_for_log("ready.", within=60)
     for name in ("ann", "bob"):
         sent = shop.celeriac("send", "shop.count", name, "--wait", within=60)
         assert sent.returncode == 0, sent.stderr + worker.log
@@ -295,7 +295,7 @@ async def push(url):
 
 def test_httpx_and_async_redis_work(project: Callable[..., Project], redis_server: RedisServer) -> None:
     shop = project(plan=PLAN, tasks=CLIENT_TASKS)
-    shop.start_celeriac("worker", "web").wait_for_log("ready.")
+    shop.start_celeriac("worker", "web").wait_for_log("ready.", within=60)
     server = shop.start("python", "-u", "-m", "http.server", "0", "--bind", "127.0.0.1")
     port = server.wait_for_log("Serving HTTP on").split(" port ")[1].split()[0]
     fetched = shop.celeriac(

@@ -12,8 +12,10 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from servers.project import PROGRAMS, Project, Running
 
@@ -92,6 +94,7 @@ def rendered(shop: Project, target: str) -> Path:
 COMPOSED = """\
 [celeriac]
 name = "shop"
+imports = ["shop_tasks"]
 broker = "${{CELERY_BROKER_URL:-{broker}}}"
 state = "postgresql://localhost/shop"
 [queues.default]
@@ -196,7 +199,7 @@ def test_a_busy_unit_drains_within_its_grace(
     worker = start_unit(shop, file)
     notified.wait()
     shop.celeriac("send", "shop.hold")
-    eventually((shop.folder / "held").exists)
+    eventually((shop.folder / "held").exists, within=60)
     worker.signal(getattr(signal, unit_line(file, "KillSignal")))
     (shop.folder / "go on").touch()
     assert worker.wait(within=float(unit_line(file, "TimeoutStopSec"))) == 0
@@ -211,7 +214,7 @@ def test_what_a_unit_is_killed_with_runs_again(
     worker = start_unit(shop, file)
     notified.wait()
     shop.celeriac("send", "shop.hold")
-    eventually((shop.folder / "held").exists)
+    eventually((shop.folder / "held").exists, within=60)
     worker.signal(signal.SIGTERM)
     worker.signal_group(signal.SIGKILL)  # KillMode=mixed, when the time is over
     (shop.folder / "go on").touch()
@@ -259,3 +262,40 @@ def test_supervisor_runs_the_programs(
     eventually(lambda: states() == ["RUNNING"] * 4, within=60)
     eventually(lambda: "healthy: web-1@" in shop.celeriac("probe").stdout, within=60)
     assert daemon.stop(within=60) == 0
+
+
+def in_a_container(shop: Project, service: dict[str, Any]) -> Running:
+    """Start a service of a Compose file as its container would: its command, its environment, no shell."""
+    shop.environ.update({name: value for name, value in service["environment"].items() if "$" not in value})
+    return shop.start(*service["command"])
+
+
+def test_compose_services_run_as_written_are_healthy_and_drain(
+    project: Callable[..., Project], eventually: Callable[..., object]
+) -> None:
+    port = free_port()
+    plan = COMPOSED.format(broker="sqlite:///.celeriac/broker.db").replace(
+        'state = "postgresql://localhost/shop"\n', ""
+    )
+    shop = project(
+        plan=plan.replace("[metrics]", f'[metrics]\naddress = "127.0.0.1:{port}"').replace("[flower]\n", ""),
+        tasks=TASKS,
+    )
+    text = (rendered(shop, "compose") / "compose.yaml").read_text()
+    services = YAML(typ="safe", pure=True).load(text)["services"]
+    assert set(services) == {"web", "recorder", "beat", "metrics"}
+    running = {name: in_a_container(shop, service) for name, service in services.items()}
+    running["web"].wait_for_log("ready.", within=60)
+    for name in ("web", "metrics"):
+        check = services[name]["healthcheck"]["test"]
+        assert check[0] == "CMD"
+        eventually(lambda check=check: shop.run(*check[1:]).returncode == 0, within=60)
+    sent = shop.celeriac("send", "shop.hold")
+    assert sent.returncode == 0, sent.stderr
+    eventually((shop.folder / "held").exists, within=60)
+    running["web"].signal(signal.SIGTERM)
+    (shop.folder / "go on").touch()
+    grace_s = float(services["web"]["stop_grace_period"].removesuffix("s"))
+    assert running["web"].wait(within=grace_s) == 0
+    assert (shop.folder / "ended").exists()
+    assert (shop.folder / "held").read_text() == "once\n"

@@ -42,12 +42,12 @@ def test_a_drained_worker_finishes_what_it_runs_and_ends(
     shop: Project, eventually: Callable[..., object]
 ) -> None:
     worker = shop.start_celeriac("worker", "web")
-    worker.wait_for_log("ready.")
+    worker.wait_for_log("ready.", within=60)
     for _ in range(3):
         shop.celeriac("send", "shop.hold")
-    eventually((shop.folder / "held").exists)
+    eventually((shop.folder / "held").exists, within=60)
     drain = shop.start_celeriac("drain")
-    drain.wait_for_log("asked to finish")
+    drain.wait_for_log("asked to finish", within=60)
     assert drain.process.poll() is None
     (shop.folder / "go on").touch()
     assert drain.process.wait(60) == 0
@@ -56,9 +56,9 @@ def test_a_drained_worker_finishes_what_it_runs_and_ends(
 
 
 def test_what_does_not_end_in_time_is_named(shop: Project, eventually: Callable[..., object]) -> None:
-    shop.start_celeriac("worker", "web").wait_for_log("ready.")
+    shop.start_celeriac("worker", "web").wait_for_log("ready.", within=60)
     shop.celeriac("send", "shop.hold")
-    eventually((shop.folder / "held").exists)
+    eventually((shop.folder / "held").exists, within=60)
     drained = shop.celeriac("drain", "--within", "300ms")
     assert drained.returncode == 1
     assert "web-1@" in drained.stderr
@@ -80,6 +80,6 @@ def test_what_cannot_be_meant_is_said(shop: Project, arguments: tuple[str, ...],
 
 def test_workers_of_up_are_left_to_up(shop: Project) -> None:
     up = shop.start_celeriac("up")
-    up.wait_for_log("ready")
+    up.wait_for_log("ready", within=60)
     refused = shop.celeriac("drain")
     assert (refused.returncode, refused.stderr.split()[0]) == (3, "UP-052")
