@@ -10,7 +10,8 @@ from celery.app.task import Context
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from celeriac.backends.sqlite.order import NO_RUN, STANDING, WRITE, Run, run_of
+from celeriac.backends.order import NO_RUN, Run, run_of
+from celeriac.backends.sqlite.order import STANDING, WRITE
 from celeriac.backends.sqlite.schema import TABLES
 
 STATES = ["STARTED", "PROGRESS", "RETRY", "FAILURE", "REVOKED", "SUCCESS"]

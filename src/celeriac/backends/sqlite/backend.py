@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import Any
 
 from celery import states
 from celery.result import GroupResult
 from kombu.utils.encoding import bytes_to_str
 
+from celeriac.backends.firing import Fires
+from celeriac.backends.order import Run, Standing, run_of
+from celeriac.backends.outcomes import Outcomes
+from celeriac.backends.sqlite.chords import Chords
 from celeriac.backends.sqlite.file import ResultsFile, path_of
-from celeriac.backends.sqlite.firing import Fires
-from celeriac.backends.sqlite.order import run_of
-from celeriac.backends.sqlite.rows import ResultRows, Standing
+from celeriac.backends.sqlite.rows import ResultRows
 from celeriac.backends.sqlite.waiting import Waits
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
@@ -21,7 +24,7 @@ _LAST_POSITION = 2**31
 _LOOK_ANYWAY_S = 1.0
 
 
-class SQLiteBackend(Waits, Fires):
+class SQLiteBackend(Waits, Outcomes, Fires):
     """Keeps results, groups and chords in the file of `sqlite:///path`.
 
     Results expire after `result_expires` (failures after `result_failure_expires`): a read never gives an
@@ -51,6 +54,13 @@ class SQLiteBackend(Waits, Fires):
         self.file = ResultsFile(path_of(url or ""))
         self.rows = ResultRows(self.file)
 
+    @cached_property
+    def chords(self) -> Chords:
+        """The chords of the file."""
+        return Chords(
+            self.file, keep_s=self.keep_chords_s, keep_fired_s=self.keep_chords_s or self.expires or None
+        )
+
     def exception_safe_to_retry(self, exc: Exception) -> bool:
         """Say whether the same call may work in a moment."""
         return isinstance(exc, ResultsUnavailable)
@@ -78,49 +88,9 @@ class SQLiteBackend(Waits, Fires):
             emit("backends", "results.late_write_refused", task_id=task_id, state=state)
         return result
 
-    def mark_as_done(
-        self,
-        task_id: str,
-        result: Any,
-        request: Any = None,
-        store_result: bool = True,
-        state: str = states.SUCCESS,
-    ) -> None:
-        """Take in the part of a success in its chord, then put the success on record.
-
-        The worker may die in between. Celery takes a SUCCESS on record for the end of a task and acks its
-        message, so a part that came after it could be missing for ever. This way round the task is run once
-        more, and its part counts once.
-        """
-        if request and request.chord:
-            self.on_chord_part_return(request, state, result)
-        if store_result and not (request and request.ignore_result):
-            self.store_result(task_id, result, state, request=request)
-
-    def mark_as_failure(
-        self,
-        task_id: str,
-        exc: BaseException,
-        traceback: str | None = None,
-        request: Any = None,
-        store_result: bool = True,
-        call_errbacks: bool = True,
-        state: str = states.FAILURE,
-    ) -> None:
-        """Put a failure on record and hand it on to chord, chain and errbacks.
-
-        Where the failure may not stand, neither may its consequences: a run that was overtaken leaves chain
-        and errbacks to the run that did it, and after a success the chain has gone on long ago.
-        """
-        standing = self._ensure_retryable(self.rows.standing, task_id, run_of(task_id, request))
-        if standing is Standing.OPEN:
-            super().mark_as_failure(task_id, exc, traceback, request, store_result, call_errbacks, state)
-        elif standing is Standing.SUCCEEDED:
-            # Another backend of ours, or an older release, may have stored the result before the part.
-            if request and request.chord:
-                self.on_chord_part_return(request, state, exc)
-        else:
-            emit("backends", "results.late_write_refused", task_id=task_id, state=state)
+    def standing(self, task_id: str, run: Run) -> Standing:
+        """Say whether a write of this run would stand."""
+        return self.rows.standing(task_id, run)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
         payload = self.rows.read(str(task_id))

@@ -1,47 +1,13 @@
-"""Which parts of a chord are in, and what that calls for.
-
-A part is counted once, by its task id and its place in the header, however often it is redelivered. A chord
-goes from open to fired when all parts have succeeded and its body is published; to failed when all are in,
-some of them failed, and its errbacks are called. A failed chord whose failed parts were replayed and have
-succeeded fires after all: it is mended. Fired is for good. The step is written down only after the
-publishing, so that a worker killed in between leaves the chord open, and the redelivery of its part takes
-the step again.
-"""
+"""Chords in two tables, `chords` and `chord_parts`; what their states mean is told in `celeriac.backends.chords`."""
 
 from __future__ import annotations
 
 import sqlite3
 import time
-from enum import Enum
 
-import msgspec
-
+from celeriac.backends.chords import Part, Payload, Step, next_step
 from celeriac.backends.sqlite.file import ResultsFile
-from celeriac.backends.sqlite.order import STANDING, Run
-from celeriac.backends.sqlite.rows import Payload
-
-
-class Step(Enum):
-    """What the arrival of a part calls for."""
-
-    WAIT = "wait"
-    FIRE = "publish the body"
-    MEND = "publish the body of a chord that had failed"
-    FAIL = "call the errbacks"
-
-
-class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome of one task of a chord's header.
-
-    position: its index in the header. payload: encoded {"status": …, "result": …}. run: whose word this is.
-    """
-
-    group_id: str
-    task_id: str
-    position: int
-    failed: bool
-    payload: Payload
-    run: Run
+from celeriac.backends.sqlite.order import STANDING
 
 
 class Chords:
@@ -102,11 +68,7 @@ class Chords:
                 "UPDATE chords SET arrived = ?, failed = ?, expires_at = ? WHERE group_id = ?",
                 (arrived, failed, _later(self.keep_s), part.group_id),
             )
-        if size is None or arrived < size + added:
-            return Step.WAIT
-        if failed:
-            return Step.FAIL if state == "open" else Step.WAIT
-        return Step.FIRE if state == "open" else Step.MEND
+        return next_step(None if size is None else size + added, arrived, failed, state)
 
     def parts(self, group_id: str) -> list[tuple[str, bool, Payload]]:
         """Give task id, whether it failed, and payload of every part that is in, in the header's order."""

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from enum import Enum
 
+from celeriac.backends.chords import Payload
+from celeriac.backends.order import Run, Standing
 from celeriac.backends.sqlite.file import ResultsFile
-from celeriac.backends.sqlite.order import STANDING, WRITE, Run
-
-Payload = bytes | str
+from celeriac.backends.sqlite.order import STANDING, WRITE
 
 _IDS_A_LOOK = 500  # stays below the number of variables every build of SQLite takes
 _PRUNE_EVERY_S = 60.0
 _PRUNE_ROWS = 500  # so that no writer waits long for a prune
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
-
-
-class Standing(Enum):
-    """What the record says to a run that wants to write."""
-
-    OPEN = "open"
-    OVERTAKEN = "a later run has written"
-    SUCCEEDED = "success is on record"
 
 
 class ResultRows:

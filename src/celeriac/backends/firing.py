@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 from celery import states
@@ -12,26 +11,24 @@ from celery.exceptions import ChordError
 from celery.result import GroupResult, result_from_tuple
 from kombu.exceptions import OperationalError
 
-from celeriac.backends.sqlite.body import marked_once
-from celeriac.backends.sqlite.chords import Chords, Part, Step
-from celeriac.backends.sqlite.file import ResultsFile
-from celeriac.backends.sqlite.order import run_of
+from celeriac.backends.body import marked_once
+from celeriac.backends.chords import Part, Step
+from celeriac.backends.order import run_of
 from celeriac.events import emit
 
 _LAST_POSITION = 2**31
 
 
 class Fires(BaseBackend):
-    """The part of the backend that fires chords; `file` is where their parts are kept."""
+    """The part of a backend that fires chords."""
 
-    file: ResultsFile
+    chords: Any  # a `Chords`, which each backend makes for itself
 
-    @cached_property
-    def chords(self) -> Chords:
-        """The chords of the file."""
+    @property
+    def keep_chords_s(self) -> float | None:
+        """How long an unfinished chord is kept after its last news; None: until it has fired."""
         chord_expires = self.app.conf.get("result_chord_expires")
-        keep_s = None if chord_expires is None else self.prepare_expires(chord_expires) or None
-        return Chords(self.file, keep_s=keep_s, keep_fired_s=keep_s or self.expires or None)
+        return None if chord_expires is None else self.prepare_expires(chord_expires) or None
 
     def set_chord_size(self, group_id: str, chord_size: int) -> None:
         """Say how many parts the chord has; Celery calls it before it sends the last of them."""
