@@ -7,7 +7,7 @@ from typing import Any
 
 from celeriac.deploy.environment import PASSWORDS, Address, addresses_beside, handed_on, user_of
 from celeriac.deploy.servers import server_services
-from celeriac.deploy.units import EVERYWHERE, Unit, at_least, units
+from celeriac.deploy.units import EVERYWHERE, Unit, at_least, units, volume_of, writable_folders
 from celeriac.deploy.yaml import Note, Shared, dump
 from celeriac.plan import Plan, Resources
 from celeriac.units import cpus
@@ -34,6 +34,7 @@ def render(plan: Plan) -> dict[str, str]:
         "services": services,
         "volumes": {
             "state": Note({}, "the folder .celeriac/, which all processes share"),
+            **{volume_of(folder): Note({}, f"the folder {folder}/") for folder in writable_folders(plan)},
             **{f"{kind}-data": {} for kind in servers},
         },
     }
@@ -81,7 +82,10 @@ def _service(plan: Plan, unit: Unit, environment: Shared, servers: list[str]) ->
         "tmpfs": ["/tmp"],  # noqa: S108 - in the container
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "volumes": ["state:/app/.celeriac"],
+        "volumes": [
+            "state:/app/.celeriac",
+            *(f"{volume_of(folder)}:/app/{folder}" for folder in writable_folders(plan)),
+        ],
     }
     if servers:
         service["depends_on"] = {kind: {"condition": "service_healthy"} for kind in servers}

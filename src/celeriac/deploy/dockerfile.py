@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from celeriac.deploy.units import writable_folders
 from celeriac.plan import Plan
 
 FILE, IGNORED = "Dockerfile", ".dockerignore"
@@ -22,8 +23,8 @@ _TAIL = """
 FROM python:3.11-slim
 # The user has a number, so that a cluster can see that it is not root.
 RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin celeriac \\
- && mkdir -p /app/.celeriac \\
- && chown 10001 /app/.celeriac
+ && mkdir -p {writable} \\
+ && chown 10001 {writable}
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 COPY --from=build /venv /venv
@@ -64,8 +65,9 @@ def render(plan: Plan) -> dict[str, str]:
     """
     image = plan.deploy.image or f"{plan.name.lower()}:latest"
     head = _HEAD.format(name=plan.name, image=image)
+    writable = " ".join(f"/app/{folder}" for folder in (".celeriac", *writable_folders(plan)))
     return {
-        FILE: head + _install(plan.folder) + _TAIL.format(command='["celeriac", "up"]'),
+        FILE: head + _install(plan.folder) + _TAIL.format(command='["celeriac", "up"]', writable=writable),
         IGNORED: _IGNORE,
     }
 

@@ -39,12 +39,13 @@ def _password(kind: ServerKind) -> str:
 def _redis(_plan: Plan, _address: Address) -> dict[str, Any]:
     start = (
         'exec redis-server --requirepass "$$REDIS_PASSWORD"'
-        " --appendonly yes --appendfsync everysec --maxmemory-policy noeviction"
+        " --appendonly yes --appendfsync everysec --save 3600 1 300 100 60 10000 --maxmemory-policy noeviction"
     )
     return {
         "image": "redis:7-alpine",
         "command": Note(
-            ["sh", "-c", start], "append-only file and no eviction: no message is dropped for room"
+            ["sh", "-c", start],
+            "append-only file, snapshots, and no eviction: no message is dropped for room",
         ),
         "environment": {"REDIS_PASSWORD": _password("redis")},
         "volumes": ["redis-data:/data"],

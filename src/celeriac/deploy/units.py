@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import msgspec
 
@@ -52,6 +53,18 @@ def units(plan: Plan) -> tuple[Unit, ...]:
         beat=plan.beat if not plan.beat.replicas else msgspec.structs.replace(plan.beat, replicas=1),
     )
     return tuple(_unit(plan, process) for process in topology(one_each))
+
+
+def writable_folders(plan: Plan) -> tuple[str, ...]:
+    """List the folders, inside the project's, that its processes write to beside the state folder."""
+    logs = [Path(file.path).parent for file in plan.logs.files.values()] if plan.logs else []
+    inside = [str(folder) for folder in logs if not folder.is_absolute() and str(folder) != "."]
+    return tuple(dict.fromkeys((*plan.deploy.writable, *inside)))
+
+
+def volume_of(folder: str) -> str:
+    """Name the volume that holds a folder of the project."""
+    return folder.lower().replace("/", "-").replace(".", "-").replace("_", "-")
 
 
 def at_least(unit: Unit) -> int:

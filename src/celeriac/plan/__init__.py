@@ -8,6 +8,7 @@ policy of each task, and the topology: the processes to run with their command l
 from celeriac.plan.arguments import celery_arguments, celery_environ
 from celeriac.plan.check import check, verify
 from celeriac.plan.model import (
+    Alerts,
     Autoscale,
     Beat,
     Breaker,
@@ -25,6 +26,7 @@ from celeriac.plan.model import (
     Replicas,
     Resources,
     Retry,
+    Scaler,
     Schedule,
     Sentry,
     Tracing,
@@ -37,6 +39,7 @@ from celeriac.plan.schema import json_schema
 from celeriac.plan.topology import Process, topology
 
 __all__ = [
+    "Alerts",
     "Autoscale",
     "Beat",
     "Breaker",
@@ -55,6 +58,7 @@ __all__ = [
     "Replicas",
     "Resources",
     "Retry",
+    "Scaler",
     "Schedule",
     "Sentry",
     "Tracing",

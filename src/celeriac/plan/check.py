@@ -13,6 +13,7 @@ from celeriac.plan.places import FilePlaces, PythonPlaces, layout_of
 from celeriac.plan.report import Places, PlanPath, Report, raise_errors
 from celeriac.plan.rules import (
     addresses,
+    alerting,
     breakers,
     deploying,
     flowers,
@@ -61,6 +62,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     routes.judge(plan, report, task_names)
     limits.judge(plan, report)
     deploying.judge(plan, report)
+    alerting.judge(plan, report)
     retries.judge(plan, report)
     breakers.judge(plan, report)
     flowers.judge(plan, report)

@@ -24,6 +24,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 CatchUp = Literal["none", "last", "all"]
 Overlap = Literal["skip", "queue", "allow"]
 Arguments = Literal["none", "redacted", "full"]
+Scaler = Literal["metrics-api", "prometheus", "rabbitmq", "redis"]
 SunEvent = Literal[
     "dawn_astronomical", "dawn_nautical", "dawn_civil", "sunrise", "solar_noon",
     "sunset", "dusk_civil", "dusk_nautical", "dusk_astronomical",
@@ -339,6 +340,25 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     auth: Annotated[str, Secret()] = ""
 
 
+class Alerts(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When `celeriac render prometheus` wakes somebody, where the plan does not say it elsewhere.
+
+    failures: of a hundred ends of a task within ten minutes, how many may be failures.
+    letters: dead letters of a queue that may wait for a decision.
+    oldest_age: how long a message may wait in a queue that has no `max_wait`.
+    saturated: how long all slots of a pool may be busy while messages wait.
+    runbooks: the address, or folder, of the pages that say what to do, one for each alert.
+    labels: labels that every alert carries, like a team, for whoever routes them.
+    """
+
+    failures: Annotated[int, Range(0, 100)] = 5
+    letters: Annotated[int, Range(0, 1_000_000_000)] = 0
+    oldest_age: Duration = timedelta(hours=1)
+    saturated: Duration = timedelta(minutes=15)
+    runbooks: str = "docs/runbooks"
+    labels: dict[str, str] = {}
+
+
 class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where `celeriac render` takes the plan to; what is left out follows the plan's name.
 
@@ -346,14 +366,21 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     namespace: the Kubernetes namespace; empty: the name.
     folder: where the project lies on a host, for systemd and supervisor; empty: /srv/ and the name.
     user: the user of a host that runs it; empty: the name.
+    writable: folders in the project that its tasks write to; a container can write nowhere else, but for /tmp.
     names: what a pool, or "recorder", "beat", "metrics", "flower", is called there, where not by its own name.
+    scaler: where KEDA gets the number of workers from for a pool whose replicas are two bounds: "metrics-api" asks the
+        plan's metrics process; "prometheus", and "rabbitmq" or "redis", the broker, are asked directly.
+    prometheus: the address at which KEDA finds Prometheus, for that scaler.
     """
 
     image: str = ""
     namespace: str = ""
     folder: str = ""
     user: str = ""
+    writable: tuple[str, ...] = ()
     names: dict[str, str] = {}
+    scaler: Scaler = "metrics-api"
+    prometheus: str = ""
 
 
 class Variable(msgspec.Struct, frozen=True, kw_only=True):
@@ -401,6 +428,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tracing: where spans go; None: nowhere.
     sentry: where failures are reported; None: nowhere.
     deploy: where `celeriac render` takes it to.
+    alerts: when somebody is woken.
     brokers: the brokers to choose from, in order; empty if there is only one. In Python they are given here.
     because: why `broker` was chosen among `brokers`; None: it was not chosen yet, and is the first.
     variables: what it reads from the environment, in the order in which it names them.
@@ -433,6 +461,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tracing: Tracing | None = None
     sentry: Sentry | None = None
     deploy: Deploy = Deploy()
+    alerts: Alerts = Alerts()
     brokers: tuple[str, ...] = ()
     because: str | None = None
     variables: tuple[Variable, ...] = ()

@@ -30,6 +30,7 @@ SECTIONS = (
     "flower",
     "flowers",
     "deploy",
+    "alerts",
 )
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+\Z")
 
@@ -66,6 +67,7 @@ class Layout(msgspec.Struct, frozen=True):
             "sentry",
             "flower",
             "deploy",
+            "alerts",
             "celeriac",
         ):
             return outer + 1

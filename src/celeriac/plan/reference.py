@@ -17,6 +17,7 @@ from celeriac.plan import reference_prose as prose
 from celeriac.plan.docs import docs_of
 from celeriac.plan.kinds import Field, Kind, described, fields_of
 from celeriac.plan.model import (
+    Alerts,
     Autoscale,
     Beat,
     Breaker,
@@ -67,6 +68,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Sentry: "[sentry]",
     Beat: "[beat]",
     Deploy: "[deploy]",
+    Alerts: "[alerts]",
 }
 
 

@@ -101,3 +101,8 @@ def test_a_plan_says_which_variables_it_reads(tmp_path):
 def test_a_variable_with_two_defaults_has_none_of_its_own(tmp_path):
     plan = read(tmp_path, deploy='image = "${HOST:-other}"')
     assert [it.default for it in plan.variables if it.name == "HOST"] == [None]
+
+
+@pytest.mark.parametrize("folder", ["/var", "../x", "a/../b", "a b", ""])
+def test_only_folders_inside_the_project_can_be_writable(tmp_path, folder):
+    assert codes(tmp_path, deploy=f'writable = ["{folder}"]') == ["PLAN-116"]

@@ -7,7 +7,7 @@ from typing import Any
 
 from celeriac.deploy.kubernetes.environment import environment
 from celeriac.deploy.kubernetes.objects import labels, named, selector
-from celeriac.deploy.units import EVERYWHERE, Unit
+from celeriac.deploy.units import EVERYWHERE, Unit, volume_of, writable_folders
 from celeriac.deploy.yaml import Note
 from celeriac.plan import Plan, Resources
 from celeriac.plan.flowers import host_and_port
@@ -168,7 +168,8 @@ def _spread(plan: Plan, unit: Unit, key: str) -> dict[str, Any]:
 
 
 def _volumes(plan: Plan) -> list[dict[str, Any]]:
-    volumes: list[dict[str, Any]] = [{"name": "state", "emptyDir": {}}, {"name": "tmp", "emptyDir": {}}]
+    folders = ["state", "tmp", *map(volume_of, writable_folders(plan))]
+    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in folders]
     if plan_text(plan) is not None:
         volumes.append({"name": "plan", "configMap": {"name": f"{named(plan)}-plan"}})
     return volumes
@@ -179,6 +180,8 @@ def _mounts(plan: Plan) -> list[dict[str, Any]]:
         {"name": "state", "mountPath": f"{_FOLDER}/.celeriac"},
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 - in the container
     ]
+    for folder in writable_folders(plan):
+        mounts.append({"name": volume_of(folder), "mountPath": f"{_FOLDER}/{folder}"})
     if plan_text(plan) is not None:
         mounts.append(
             {

@@ -16,6 +16,7 @@ _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:-]*[a-z0-9](:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?\Z")
 _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 #: a folder without blanks or anything a unit file or a shell would read as more than text
+_INSIDE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*\Z")
 _FOLDER = re.compile(r"(/[A-Za-z0-9._+@-]+)+\Z")
 
 
@@ -26,6 +27,7 @@ def judge(plan: Plan, report: Report) -> None:
         if pool.resources is not None:
             _judge_resources(report, ("pools", name, "resources"), name, pool.resources)
     _judge_names(report, plan.deploy)
+    _judge_writable(report, plan.deploy)
     _judge_titles(report, plan)
 
 
@@ -81,6 +83,17 @@ def _judge_names(report: Report, deploy: Deploy) -> None:
         text = getattr(deploy, key)
         if text and not pattern.match(text):
             report.add(("deploy", key), "PLAN-113", f'"{clipped(text)}" is not {what}.', fix=fix)
+
+
+def _judge_writable(report: Report, deploy: Deploy) -> None:
+    for at, folder in enumerate(deploy.writable):
+        if not _INSIDE.match(folder) or ".." in folder.split("/"):
+            report.add(
+                ("deploy", "writable", at),
+                "PLAN-116",
+                f'"{clipped(folder)}" is no folder inside the project.',
+                fix='write it from the project\'s folder, like "var" or "data/out"',
+            )
 
 
 def _judge_titles(report: Report, plan: Plan) -> None:

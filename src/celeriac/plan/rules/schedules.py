@@ -30,7 +30,6 @@ def judge(plan: Plan, report: Report, task_names: Collection[str] | None) -> Non
                 fix=write_or(schedule.queue, plan.queues, f"add [queues.{clipped(schedule.queue)}]"),
             )
 
-
     beats = plan.beat.replicas if plan.beat.replicas is not None else len(plan.schedules)
     if beats and coordinates_on_one_host(plan):
         report.add(
