@@ -13,6 +13,7 @@ TARGETS: dict[str, str] = {
     "compose": "a Compose project, with the servers the plan expects beside it",
     "dockerfile": "the image every process runs in",
     "env": "the variables the plan reads, to be filled in",
+    "keda": "what starts and stops the pods of pools with two bounds",
     "kubernetes": "manifests with Kustomize: a base, and an overlay per environment",
     "systemd": "unit files with hardening, a template per pool",
     "supervisor": "a configuration of supervisord",
