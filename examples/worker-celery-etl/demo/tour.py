@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
 
+from demo.screen import PATIENCE_S, celeriac, holds, result, say, title, until
 from demo.users_api import USERS
 from src import warehouse
-from src.celery_app import app
 from src.config import load_config
 from src.files import put
 from src.tasks.etl_tasks import extract_data, rows_of
@@ -31,12 +27,9 @@ from src.workflows.data_pipeline import (
 )
 from src.workflows.ml_pipeline import run_training, tune
 
-Value = TypeVar("Value")
-
 SALES = Path("sample/sales.csv")
 BROKEN = Path("sample/broken.csv")
 MODELS = Path("models").absolute()
-PATIENCE_S = 120.0
 
 
 def main() -> None:
@@ -117,48 +110,9 @@ def show_report() -> None:
         say(f"{name:<46} {sum(runs.ended.values()):>3} runs, {runs.seconds:.2f} s in all")
 
 
-def result(task_id: str) -> Any:
-    """Wait for a workflow, by the id of its last task."""
-    return app.AsyncResult(task_id).get(timeout=PATIENCE_S)
-
-
 def total() -> float:
     """The value of everything in the warehouse."""
     return float(sum(row["value"] for row in warehouse.totals(TABLE)))
-
-
-def celeriac(*arguments: str) -> str:
-    """Run a celeriac command and give what it prints."""
-    command = [sys.executable, "-m", "celeriac", *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-def until(condition: Callable[[], Value]) -> Value:
-    """Wait until something is true, and give it."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not (found := condition()):
-        if time.monotonic() > deadline:
-            sys.exit("this did not happen in time: see .celeriac/up.log")
-        time.sleep(0.2)
-    return found
-
-
-def holds(claim: bool, words: str) -> None:
-    """Say what holds; end the tour if it does not."""
-    if not claim:
-        sys.exit(f"this does not hold: {words}")
-    say(words)
-
-
-def title(words: str) -> None:
-    """Begin a part of the tour."""
-    print(f"\n== {words}", flush=True)
-
-
-def say(words: str) -> None:
-    """Print what came of it."""
-    for line in words.splitlines():
-        print(f"   {line}", flush=True)
 
 
 if __name__ == "__main__":

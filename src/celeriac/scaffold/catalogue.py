@@ -13,6 +13,8 @@ from celeriac.scaffold.answers import Answers
 #: template → what it makes
 TEMPLATES: dict[str, str] = {
     "etl": "extract, transform, load; an HTTP API; training; reports by the clock",
+    "ml": "training, tuning and using a model; every night anew",
+    "analytics": "files of events, counted in parts by many workers at once",
 }
 #: templates of the family whose projects are called worker-celery-PURPOSE
 WORKERS = ("etl", "ml", "analytics")
