@@ -15,6 +15,7 @@ TARGETS: dict[str, str] = {
     "env": "the variables the plan reads, to be filled in",
     "keda": "what starts and stops the pods of pools with two bounds",
     "kubernetes": "manifests with Kustomize: a base, and an overlay per environment",
+    "prometheus": "what Prometheus scrapes, rules and alerts with their tests, and the same for its operator",
     "systemd": "unit files with hardening, a template per pool",
     "supervisor": "a configuration of supervisord",
 }
