@@ -17,6 +17,7 @@ from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
 from celeriac.app.settings import settings_for
 from celeriac.app.urls import absolute
+from celeriac.backends.redis import BACKENDS
 from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit
@@ -162,12 +163,16 @@ def _complete(app: Celery, plan: Plan) -> None:
     conf.include = [*conf.include, *(name for name in plan.imports if name not in conf.include)]
     conf.task_routes = [*_routes(conf.task_routes), Router(policies_only(plan))]
     conf.beat_schedule = {**beat_schedule(plan), **conf.beat_schedule}
+    # Celery asks the loader before its own table of backends, so that other apps of this process keep stock's.
+    app.loader.override_backends = {**BACKENDS, **app.loader.override_backends}
     redis = locate(conf.broker_url or "")
     if redis is not None and not conf.value_set_for("broker_transport"):
         conf.broker_transport = redis.transport
         if redis.url != conf.broker_url:
             conf.broker_url = redis.url
-    if redis is not None or (conf.broker_url and conf.broker_url.startswith("sqlite:")):
+    # A team, or its plan, may have named another transport for that broker, Celery's own among them.
+    is_ours = redis is not None and conf.broker_transport == redis.transport
+    if is_ours or (conf.broker_url and conf.broker_url.startswith("sqlite:")):
         conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}
 
 
