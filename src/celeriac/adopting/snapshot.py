@@ -1,7 +1,7 @@
 """A snapshot: what a Celery app is set to, task by task; taken in a process of its own.
 
-`main` is given FD APP [PLAN], and writes the snapshot as JSON to the descriptor FD. APP is as for `celery -A`, taken from
-the working folder. With PLAN, a plan's file, the app is adopted first.
+`main` is given FD APP [PLAN], and writes the snapshot as JSON to the descriptor FD. APP is as for `celery -A`, taken
+from the working folder. With PLAN, a plan's file, the app is adopted first.
 """
 
 from __future__ import annotations
