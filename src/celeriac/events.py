@@ -38,7 +38,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         "refused a late ack: the message was handed on after the lease lapsed",
     ),
     "broker.trouble": (logging.WARNING, "the broker cannot work right now, trying on: {error}"),
-    "broker.acks_wait": (logging.WARNING, "acks wait until the results of their tasks can be stored: {error}"),
+    "broker.acks_wait": (
+        logging.WARNING,
+        "acks wait until the results of their tasks can be stored: {error}",
+    ),
     "broker.no_bell": (
         logging.WARNING,
         "the server does not tell when messages come, so this consumer looks every {every_ms} ms: {error}",
@@ -46,6 +49,7 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "broker.unread": (logging.WARNING, "a broadcast message cannot be read, and nobody misses it: {error}"),
     "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),
+    "results.waiting": (logging.WARNING, "results wait, since they cannot be written, trying on: {error}"),
     "results.late_write_refused": (
         logging.WARNING,
         "refused a late {state} of task {task_id}: a later delivery has taken over",
@@ -155,6 +159,13 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "process.unstartable": (logging.ERROR, "{name} cannot be started: {error}"),
     "process.overdue": (logging.WARNING, "{name} runs on after its grace of {grace}; it must drop its tasks"),
     "process.killed": (logging.ERROR, "{name} did not stop and is killed; its tasks go back to their queues"),
+    "scale.slots": (logging.INFO, "{worker} has {slots} slots now, and had {before}: {because}"),
+    "scale.workers": (logging.INFO, "pool {pool} has {workers} workers now, and had {before}: {because}"),
+    "scale.blind": (
+        logging.WARNING,
+        "the broker does not say what waits, so nothing grows or shrinks meanwhile: {error}",
+    ),
+    "scale.sees": (logging.INFO, "the broker says again what waits"),
     "worker.finishing": (logging.INFO, "stopping; still at work on {count}: {tasks}"),
     "worker.is_root": (logging.WARNING, "runs as root; give it a user of its own in production"),
     "up.ready": (logging.INFO, "ready: {count} running after {seconds}s"),

@@ -19,6 +19,7 @@ PLAN = """\
 [celeriac]
 name = "shop"
 imports = ["shop_tasks"]
+{places}
 [queues.default]
 [pools.web]
 queues = ["default"]
@@ -52,11 +53,21 @@ def body(self, parts, number):
 PARTS = 20
 
 
+@pytest.fixture(params=["sqlite", "redis"])
+def places(request: pytest.FixtureRequest) -> str:
+    if request.param == "sqlite":
+        return ""
+    server = request.getfixturevalue("redis_server")
+    server.flush()
+    options = "[celery]\nbroker_transport_options = { lease = 2.0 }"
+    return f'broker = "{server.database(0)}"\nresults = "{server.database(1)}"\n{options}'
+
+
 @pytest.mark.parametrize(("chords", "kills"), [(20, 6), pytest.param(300, 100, marks=pytest.mark.soak)])
 def test_every_chord_ends_and_its_body_is_stored_once(
-    project: Callable[..., Any], eventually: Callable[..., Any], chords: int, kills: int
+    places: str, project: Callable[..., Any], eventually: Callable[..., Any], chords: int, kills: int
 ) -> None:
-    shop = project(plan=PLAN, tasks=TASKS)
+    shop = project(plan=PLAN.format(places=places), tasks=TASKS)
     up = shop.start_celeriac("up")
     up.wait_for_log("ready:")
     app = create_app(read_plan(shop.folder / "celeriac.toml"))

@@ -6,6 +6,7 @@ from typing import Any
 
 from kombu.entity import Exchange, Queue
 
+from celeriac.backends.gathering import GATHERED
 from celeriac.plan import Plan, Schedule
 from celeriac.schedule import PlannedSchedule
 
@@ -31,8 +32,9 @@ def _entry(entry: Schedule) -> dict[str, Any]:
 
 
 def transport_options(plan: Plan) -> dict[str, Any]:
-    """Give what the embedded broker must know of the plan."""
+    """Give what a broker of ours must know of the plan."""
     return {
+        "before_acks": GATHERED,
         "letters_queue": plan.letters.queue,
         # Our workers end a task themselves after `letters.after` deaths, and tell whoever waits for it; the broker,
         # which can only set it aside, is there for other consumers.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery import states
-from celery.backends.base import BaseBackend
+from celery.backends.base import Backend
 from celery.canvas import Signature, maybe_signature
 from celery.exceptions import ChordError
 from celery.result import GroupResult, result_from_tuple
@@ -19,7 +19,7 @@ from celeriac.events import emit
 _LAST_POSITION = 2**31
 
 
-class Fires(BaseBackend):
+class Fires(Backend):
     """The part of a backend that fires chords."""
 
     chords: Any  # a `Chords`, which each backend makes for itself

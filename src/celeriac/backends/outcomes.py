@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from celery import states
-from celery.backends.base import BaseBackend
+from celery.backends.base import Backend
 
 from celeriac.backends.order import Run, Standing, run_of
 from celeriac.events import emit
 
 
-class Outcomes(BaseBackend):
+class Outcomes(Backend):
     """The part of a backend that takes in how tasks end."""
 
     def standing(self, task_id: str, run: Run) -> Standing:

@@ -14,6 +14,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     """One queue as it is now.
 
     ready, delayed, unacked: messages that wait for a worker, wait for their time, are with a worker.
+    due: of the delayed, those whose time has come; the next worker that looks makes them ready.
     oldest_age_s: seconds the oldest ready message has waited; None if none waits.
     consumers: live consumers reading it.
     """
@@ -25,6 +26,7 @@ class QueueState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_age_s: float | None
     consumers: int
     max_length: int | None = None
+    due: int = 0
 
 
 class ConsumerState(msgspec.Struct, frozen=True, kw_only=True):

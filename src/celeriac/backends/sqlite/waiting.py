@@ -9,10 +9,11 @@ from typing import Any
 from celery import states
 from celery.backends.base import BaseBackend
 from celery.exceptions import TimeoutError  # noqa: A004 (Celery's own, which callers catch)
-from celery.result import AsyncResult, GroupResult, ResultSet
+from celery.result import GroupResult
 from kombu.utils.encoding import bytes_to_str
 
 from celeriac.backends.sqlite.rows import ResultRows
+from celeriac.backends.waiting import ids_before
 
 SHORTEST_S = 0.001
 LONGEST_S = 0.05
@@ -72,8 +73,8 @@ class Waits(BaseBackend):
         singles = [member for member in members if not isinstance(member, GroupResult)]
         for group in groups:
             yield str(group.id), group.results
-        before_all = _ids_before(result)
-        before: dict[str, list[str]] = {member.id: [*_ids_before(member), *before_all] for member in singles}
+        before_all = ids_before(result)
+        before: dict[str, list[str]] = {member.id: [*ids_before(member), *before_all] for member in singles}
         yield from self._outcomes(before, timeout, interval, on_message, on_interval)
 
     def get_many(
@@ -166,16 +167,6 @@ def nap_s(waited_s: float, look_s: float, longest_s: float = LONGEST_S) -> float
     waited_s: since the wait began. look_s: what the last look took. longest_s: the caller's own bound.
     """
     return max(min(max(waited_s / 20, SHORTEST_S), LONGEST_S, max(longest_s, SHORTEST_S)), look_s * 2)
-
-
-def _ids_before(result: AsyncResult | ResultSet) -> list[str]:
-    found: list[str] = []
-    node = result.parent
-    while node is not None:
-        if isinstance(node, AsyncResult):
-            found.append(node.id)
-        node = node.parent
-    return found
 
 
 def _nap(began: float, looked: float, timeout: float | None, interval: float | None) -> None:

@@ -342,7 +342,7 @@ class LeasingChannel(stock.Channel):
         self.started.discard(held)
 
     def before_acks(self) -> None:
-        self.connection.before_acks()
+        self.connection.before_acks.flush()
 
     def remove(self, acked: Sequence[Held]) -> int:
         """Remove acked messages; say how many were still ours."""

@@ -14,6 +14,7 @@ from kombu.transport import redis as stock
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
+from celeriac.transports.before_acks import BeforeAcks, Nothing
 from celeriac.transports.redis.channel import Channel, LeasingChannel, SentinelChannel
 from celeriac.transports.redis.lease import Lease
 
@@ -28,7 +29,7 @@ class Transport(stock.Transport):
 
     `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease`
-    (seconds), `before_acks` (called before acks are written: results that are gathered must go first).
+    (seconds), `before_acks` (a BeforeAcks: results that are gathered must go first).
     """
 
     Channel = Channel
@@ -40,7 +41,7 @@ class Transport(stock.Transport):
         self.at = f"{client.hostname or 'localhost'}:{client.port or self.default_port}/{client.virtual_host}"
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = dict(options.get("queues", {}))
-        self.before_acks: Callable[[], object] = options.get("before_acks", _nothing)
+        self.before_acks: BeforeAcks = options.get("before_acks") or Nothing()
         self.letters_queue: str = options.get("letters_queue", "celeriac.dead")
         self.letters_after: int = options.get("letters_after", 3)
         self.lease: Lease | None = None
@@ -59,6 +60,7 @@ class Transport(stock.Transport):
         lease, self.lease = self.lease, None
         if lease is not None and self._lease_pid == os.getpid():
             lease.close()
+            self.before_acks.end()
 
     def take_lease(self, channel: LeasingChannel) -> Lease:
         """Give this process's lease, opened with the first consumer."""
@@ -73,6 +75,7 @@ class Transport(stock.Transport):
                 running=self._running,
             )
             self._lease_pid = os.getpid()
+            self.before_acks.begin()
         return self.lease
 
     def is_read(self, queue: str) -> bool:
@@ -229,7 +232,3 @@ class SentinelTransport(Transport):
 
     default_port = 26379
     Channel = SentinelChannel
-
-
-def _nothing() -> None:
-    """No results are gathered."""

@@ -61,11 +61,13 @@ class RedisView:
 
     def _queue(self, line: Line, keys: Any, name: str) -> QueueState:
         lists = keys.lists(name)
-        *asked, delayed, readers = line.call_all(
+        now = time.time()
+        *asked, delayed, due, readers = line.call_all(
             (
                 *(("LLEN", each) for each in lists),
                 *(("LINDEX", each, -1) for each in lists),
                 ("ZCARD", keys.delayed(name)),
+                ("ZCOUNT", keys.delayed(name), "-inf", int(now * 1000)),
                 ("ZRANGE", keys.leases(name), 0, -1),
             )
         )
@@ -81,8 +83,9 @@ class RedisView:
             ready=sum(sizes),
             delayed=delayed,
             unacked=sum(held),
-            oldest_age_s=max(time.time() - min(sent), 0.0) if sent else None,
+            oldest_age_s=max(now - min(sent), 0.0) if sent else None,
             consumers=len(readers),
+            due=due,
         )
 
     def consumers(self) -> list[ConsumerState]:

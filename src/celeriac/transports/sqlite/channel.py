@@ -254,7 +254,7 @@ class Channel(virtual.Channel):
             self.lease.page.clear(held[1])
 
     def before_acks(self) -> None:
-        self.connection.before_acks()
+        self.connection.before_acks.flush()
 
     def remove(self, acked: list[tuple[int, int]]) -> int:
         """Remove acked messages; say how many were still ours."""

@@ -8,13 +8,13 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 from kombu.transport import virtual
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
+from celeriac.transports.before_acks import BeforeAcks, Nothing
 from celeriac.transports.sqlite.channel import Channel
 from celeriac.transports.sqlite.lease import Lease
 from celeriac.transports.sqlite.location import locate
@@ -30,7 +30,7 @@ class Transport(virtual.Transport):
 
     Transport options: `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease` (seconds;
-    over the URL's), `before_acks` (called before acks are written: results that are gathered must go first).
+    over the URL's), `before_acks` (a BeforeAcks: results that are gathered must go first).
     """
 
     Channel = Channel
@@ -52,7 +52,7 @@ class Transport(virtual.Transport):
         self.store = Store(self.location)
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = options.get("queues", {})
-        self.before_acks: Callable[[], object] = options.get("before_acks", _nothing)
+        self.before_acks: BeforeAcks = options.get("before_acks") or Nothing()
         self.lease: Lease | None = None
         self._lease_pid = 0
         self._letters = (options.get("letters_queue", "celeriac.dead"), options.get("letters_after", 3))
@@ -82,6 +82,7 @@ class Transport(virtual.Transport):
         lease, self.lease = self.lease, None
         if lease is not None and self._lease_pid == os.getpid():
             lease.close()
+            self.before_acks.end()
         self.store.close()
 
     def take_lease(self) -> Lease:
@@ -97,6 +98,7 @@ class Transport(virtual.Transport):
                 on_tick=self._tend,
             )
             self._lease_pid = os.getpid()
+            self.before_acks.begin()
             if self._loop is not None:
                 self._loop.add_reader(self.lease.bell.fileno(), self._rung)
         return self.lease
@@ -189,7 +191,3 @@ class Transport(virtual.Transport):
         self._due_entry = self._due_at = None
         for channel in self.channels:
             channel.look()
-
-
-def _nothing() -> None:
-    """No results are gathered."""

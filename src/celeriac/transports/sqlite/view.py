@@ -19,7 +19,8 @@ SELECT q.name, q.max_length,
     (SELECT count(*) FROM messages WHERE queue = q.name AND due IS NOT NULL),
     (SELECT count(*) FROM messages WHERE queue = q.name AND owner IS NOT NULL),
     (SELECT min(sent) FROM messages WHERE queue = q.name AND owner IS NULL AND due IS NULL),
-    (SELECT count(*) FROM readers WHERE queue = q.name)
+    (SELECT count(*) FROM readers WHERE queue = q.name),
+    (SELECT count(*) FROM messages WHERE queue = q.name AND due <= ?)
 FROM queues AS q ORDER BY q.name
 """
 
@@ -45,8 +46,8 @@ class SQLiteView:
     def queues(self) -> list[QueueState]:
         """Give every queue; those of remote control and events too (their names hold "pidbox" or "celeryev")."""
         with self._reading() as db:
-            rows = db.execute(_QUEUES).fetchall() if db else []
-        now = self._clock.wall()
+            now = self._clock.wall()
+            rows = db.execute(_QUEUES, (now,)).fetchall() if db else []
         return [
             QueueState(
                 name=name,
@@ -56,8 +57,9 @@ class SQLiteView:
                 oldest_age_s=None if oldest is None else max(now - oldest, 0.0),
                 consumers=readers,
                 max_length=max_length,
+                due=due,
             )
-            for name, max_length, ready, delayed, unacked, oldest, readers in rows
+            for name, max_length, ready, delayed, unacked, oldest, readers, due in rows
         ]
 
     def consumers(self) -> list[ConsumerState]:

@@ -1,0 +1,129 @@
+"""Results that are gathered: written together, in order, before `flush` returns, and never forgotten."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from celeriac.backends.gathering import Gathering, Write
+
+
+class Store:
+    """A place that keeps what is written, and can be away."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[str]] = []
+        self.is_away = False
+        self.open = threading.Event()
+        self.open.set()
+
+    def write(self, writes: list[Write]) -> None:
+        self.open.wait(10)
+        if self.is_away:
+            raise ConnectionError("away")
+        self.calls.append([each.task_id for each in writes])
+
+    def result(self, task_id: str, place: str = "one") -> Write:
+        return Write(place, self.write, task_id, "SUCCESS", (task_id,), ())
+
+
+@pytest.fixture
+def store() -> Store:
+    return Store()
+
+
+@pytest.fixture
+def gathering() -> Iterator[Gathering]:
+    made = Gathering()
+    made._flusher = threading.current_thread()  # flushed by the test alone
+    yield made
+
+
+def test_a_result_is_written_at_once_where_nobody_promised_to_flush(
+    gathering: Gathering, store: Store
+) -> None:
+    gathering.put(store.result("a"))
+    assert store.calls == [["a"]]
+
+
+def test_results_are_written_by_one_call_to_each_place_in_their_order(
+    gathering: Gathering, store: Store
+) -> None:
+    gathering.begin()
+    for task_id in "abc":
+        gathering.put(store.result(task_id))
+    gathering.put(store.result("x", place="two"))
+    assert store.calls == []
+    gathering.flush()
+    assert store.calls == [["a", "b", "c"], ["x"]]
+
+
+def test_a_store_that_is_away_keeps_results_waiting_in_their_order(
+    gathering: Gathering, store: Store
+) -> None:
+    gathering.begin()
+    store.is_away = True
+    gathering.put(store.result("a"))
+    with pytest.raises(ConnectionError):
+        gathering.flush()
+    gathering.put(store.result("b"))
+    store.is_away = False
+    gathering.flush()
+    assert store.calls == [["a", "b"]]
+
+
+def test_a_flush_waits_for_the_one_that_writes_what_was_put_before_it(
+    gathering: Gathering, store: Store, eventually: Callable[..., Any]
+) -> None:
+    gathering.begin()
+    store.open.clear()
+    gathering.put(store.result("a"))
+    first, second = threading.Thread(target=gathering.flush), threading.Thread(target=gathering.flush)
+    first.start()
+    eventually(lambda: not gathering._waiting)
+    second.start()
+    second.join(0.1)
+    assert second.is_alive(), "the ack of a must not go before its result"
+    store.open.set()
+    first.join(10)
+    second.join(10)
+    assert store.calls == [["a"]]
+
+
+def test_nothing_waits_longer_than_a_moment(store: Store, eventually: Callable[..., Any]) -> None:
+    gathering = Gathering()
+    gathering.begin()
+    gathering.put(store.result("a"))
+    eventually(lambda: store.calls == [["a"]], within=5)
+
+
+def test_many_that_wait_are_written_by_whoever_puts_one_more(gathering: Gathering, store: Store) -> None:
+    gathering.begin()
+    for number in range(1000):
+        gathering.put(store.result(str(number)))
+    assert [len(call) for call in store.calls] == [1000]
+
+
+def test_the_end_writes_what_is_left_and_gathers_no_longer(gathering: Gathering, store: Store) -> None:
+    gathering.begin()
+    gathering.put(store.result("a"))
+    gathering.end()
+    gathering.put(store.result("b"))
+    assert store.calls == [["a"], ["b"]]
+
+
+def test_a_forked_child_leaves_to_its_parent_what_is_gathered(gathering: Gathering, store: Store) -> None:
+    gathering.begin()
+    gathering.put(store.result("a"))
+    child = os.fork()
+    if child == 0:
+        gathering._begin_anew_in_child()
+        gathering.put(store.result("b"))
+        os._exit(0 if store.calls == [["b"]] else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    gathering.flush()
+    assert store.calls == [["a"]]
