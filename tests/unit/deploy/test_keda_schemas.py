@@ -49,7 +49,8 @@ def test_every_object_is_what_keda_takes(tmp_path: Path, scaler: str, broker: st
         f'[celeriac]\nbroker = "{broker}"\nstate = "postgresql://db.example/x"\n'
         "[queues.a]\n[queues.b]\n[pools.p]\nqueues = ['a', 'b']\nconcurrency = 2\nreplicas = { min = 1, max = 3 }\n"
         '[metrics]\nauth = "${METRICS_AUTH:-}"\n'
-        f'[deploy]\nscaler = "{scaler}"\nprometheus = "http://p.example:9090"\n'
+        f'[deploy]\nscaler = "{scaler}"\n'
+        + ('prometheus = "http://p.example:9090"\n' if scaler == "prometheus" else "")
     )
     files = render(read_plan_as_written(tmp_path / "celeriac.toml"))
     reader = YAML(typ="safe", pure=True)

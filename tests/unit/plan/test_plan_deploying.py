@@ -106,3 +106,14 @@ def test_a_variable_with_two_defaults_has_none_of_its_own(tmp_path):
 @pytest.mark.parametrize("folder", ["/var", "../x", "a/../b", "a b", ""])
 def test_only_folders_inside_the_project_can_be_writable(tmp_path, folder):
     assert codes(tmp_path, deploy=f'writable = ["{folder}"]') == ["PLAN-116"]
+
+
+@pytest.mark.parametrize("address", ["prometheus:9090", "http://me:secret@p:9090", "ftp://p", "http://"])
+def test_where_prometheus_answers_is_a_url_without_a_password(tmp_path, address):
+    assert codes(tmp_path, deploy=f'scaler = "prometheus"\nprometheus = "{address}"') == ["PLAN-117"]
+
+
+def test_a_prometheus_that_nobody_asks_is_said(tmp_path):
+    assert codes(tmp_path, deploy='prometheus = "http://p:9090"') == ["PLAN-118"]
+    asked = read(tmp_path, deploy='scaler = "prometheus"\nprometheus = "http://p:9090"')
+    assert asked.deploy.prometheus == "http://p:9090"

@@ -19,6 +19,8 @@ _USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}\Z")
 _INSIDE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9._-]+)*\Z")
 _FOLDER = re.compile(r"(/[A-Za-z0-9._+@-]+)+\Z")
 
+_URL = re.compile(r"https?://[A-Za-z0-9._-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?\Z")
+
 
 def judge(plan: Plan, report: Report) -> None:
     """Report bounds that leave nothing between them, and names that a target would refuse."""
@@ -29,6 +31,7 @@ def judge(plan: Plan, report: Report) -> None:
     _judge_names(report, plan.deploy)
     _judge_writable(report, plan.deploy)
     _judge_titles(report, plan)
+    _judge_prometheus(report, plan.deploy)
 
 
 def _judge_replicas(report: Report, path: PlanPath, name: str, pool: Pool) -> None:
@@ -94,6 +97,26 @@ def _judge_writable(report: Report, deploy: Deploy) -> None:
                 f'"{clipped(folder)}" is no folder inside the project.',
                 fix='write it from the project\'s folder, like "var" or "data/out"',
             )
+
+
+def _judge_prometheus(report: Report, deploy: Deploy) -> None:
+    if not deploy.prometheus:
+        return
+    path = ("deploy", "prometheus")
+    if not _URL.match(deploy.prometheus):
+        report.add(
+            path,
+            "PLAN-117",
+            f'"{clipped(deploy.prometheus)}" is not where Prometheus answers.',
+            fix='write a URL without a password, like "http://prometheus.monitoring.svc:9090"',
+        )
+    elif deploy.scaler != "prometheus":
+        report.add(
+            path,
+            "PLAN-118",
+            f'nobody asks this Prometheus: the scaler is "{deploy.scaler}".',
+            fix='write scaler = "prometheus", or remove it',
+        )
 
 
 def _judge_titles(report: Report, plan: Plan) -> None:
