@@ -20,8 +20,9 @@ STARTING, RUNNING, CONNECTING, STOPPING = range(4)
 PHASES = ("starting", "running", "connecting", "stopping")
 
 _MAGIC = b"CELPULS1"
-#: magic, process id, phase, slots, busy slots, started at, beat at, excused until (0: not)
+#: magic, process id, phase, slots, busy slots, ended tasks, started at, beat at, excused until (0: not)
 _RECORD = struct.Struct("=8sqiiiiddd")
+_MOST = 2**31 - 1
 #: heartbeat files of this process: reading them through another descriptor would drop its lock
 own: dict[str, int] = {}
 
@@ -32,11 +33,14 @@ class Pulse:
     pid: of the worker's main process; alive: whether it lives.
     phase: one of PHASES' indexes; beat_age_s: since the loop last turned.
     excused_s: how long the loop may still stand still, for a task that runs in it; 0 if none does.
+    slots, busy: tasks it can run at once, and runs now; ended: how many have ended since it started.
     """
 
     def __init__(self, name: str, alive: bool, record: bytes, now: float) -> None:
         fields = _RECORD.unpack(record)
-        _, self.pid, self.phase, self.slots, self.busy, _, started_at, beat_at, excused_until = fields
+        _, self.pid, self.phase, self.slots, self.busy, self.ended, started_at, beat_at, excused_until = (
+            fields
+        )
         self.name = name
         self.alive = alive
         self.up_s = max(now - started_at, 0.0)
@@ -45,10 +49,17 @@ class Pulse:
 
 
 def record_of(
-    pid: int, phase: int, slots: int, busy: int, started_at: float, beat_at: float, excused_until: float
+    pid: int,
+    phase: int,
+    slots: int,
+    busy: int,
+    started_at: float,
+    beat_at: float,
+    excused_until: float,
+    ended: int = 0,
 ) -> bytes:
     """Write the one record of a heartbeat file."""
-    return _RECORD.pack(_MAGIC, pid, phase, slots, busy, 0, started_at, beat_at, excused_until)
+    return _RECORD.pack(_MAGIC, pid, phase, slots, busy, ended & _MOST, started_at, beat_at, excused_until)
 
 
 def file_name(worker: str) -> str:

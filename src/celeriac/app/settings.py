@@ -85,6 +85,12 @@ SETTINGS: tuple[Setting, ...] = (
         "After a lost connection the broker gives a running task to another worker, so this one stops running it.",
     ),
     Setting(
+        "worker_autoscaler",
+        "celeriac.app.autoscaler:Autoscaler",
+        "A worker with `autoscale` gets slots by what waits in its queues and how long it may (`max_wait`); Celery's "
+        "own looks only at what the worker has taken already.",
+    ),
+    Setting(
         "worker_proc_alive_timeout",
         30.0,
         "A pool process has this many seconds to start; Celery's 4 kill processes on a busy machine.",

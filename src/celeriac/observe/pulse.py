@@ -43,7 +43,7 @@ class HeartbeatFile:
             self._descriptor = descriptor
             self._began = time.monotonic()
             self.phase = pulse.STARTING
-            self.slots = self.busy = 0
+            self.slots = self.busy = self.ended = 0
             self.beat()
             draft.rename(self.path)
         except OSError:
@@ -66,6 +66,7 @@ class HeartbeatFile:
             self._began,
             now,
             now + excused_s if excused_s else 0.0,
+            self.ended,
         )
         os.pwrite(self._descriptor, record, 0)
 
@@ -117,6 +118,7 @@ class Heart:
         self._file.phase = self._file.phase if phase is None else phase
         self._file.slots = int(getattr(getattr(self._worker, "pool", None), "num_processes", None) or 0)
         self._file.busy = len(state.active_requests)
+        self._file.ended = max(sum(state.total_count.values()) - self._file.busy, 0)
         self._file.beat()
 
     def on_task_start(self, task: Any, **_: Any) -> None:

@@ -90,7 +90,7 @@ def test_sustained_overload_reaches_the_upper_bound() -> None:
 
 
 def test_when_idle_it_returns_to_the_lower_bound_step_by_step() -> None:
-    seen = follow([waiting(100, 3.0, running=8)] * 10 + [IDLE] * 90)
+    seen = follow([waiting(100, 3.0, running=8)] * 10 + [IDLE] * 120)
     assert seen[-1][1] == 2
     shrinking = [units for _, units in seen[10:]]
     assert all(before - after <= 2 for before, after in pairwise(shrinking))
@@ -115,8 +115,8 @@ def test_a_gap_in_sight_begins_the_calm_window_anew() -> None:
 
 
 def test_the_pace_follows_the_strictest_objective() -> None:
-    assert Pace.of([2.0, 60.0]) == Pace(cool_down_s=5.0, calm_s=30.0)
-    assert Pace.of([900.0]) == Pace(cool_down_s=60.0, calm_s=300.0)
+    assert Pace.of([2.0, 60.0]) == Pace(cool_down_s=5.0, calm_s=60.0)
+    assert Pace.of([900.0]) == Pace(cool_down_s=60.0, calm_s=300.0, arrivals_s=450.0)
     assert Pace.of([None]) == Pace(cool_down_s=30.0, calm_s=150.0)
 
 

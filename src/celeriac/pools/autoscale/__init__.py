@@ -10,5 +10,18 @@ from __future__ import annotations
 from celeriac.pools.autoscale.decision import Bounds, Decision, Memory, Pace, decide
 from celeriac.pools.autoscale.demand import Demand, Line, Rates
 from celeriac.pools.autoscale.meter import Meter
+from celeriac.pools.autoscale.watch import QueueSight, Watch
 
-__all__ = ["Bounds", "Decision", "Demand", "Line", "Memory", "Meter", "Pace", "Rates", "decide"]
+__all__ = [
+    "Bounds",
+    "Decision",
+    "Demand",
+    "Line",
+    "Memory",
+    "Meter",
+    "Pace",
+    "QueueSight",
+    "Rates",
+    "Watch",
+    "decide",
+]

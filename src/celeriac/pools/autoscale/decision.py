@@ -35,17 +35,23 @@ class Pace:
 
     cool_down_s: before a change of the other sign, and between two shrinks.
     calm_s: it shrinks to the largest need of so long.
+    arrivals_s: over so long arrivals are averaged: a burst that may wait is no flood.
     """
 
     cool_down_s: float
     calm_s: float
+    arrivals_s: float = 20.0
 
     @classmethod
     def of(cls, max_waits_s: Iterable[float | None], *, least_s: float = 5.0) -> Pace:
         """Give the pace that fits the strictest of these objectives; `least_s`: the shortest cool-down."""
         wait_s = min((wait for wait in max_waits_s if wait is not None), default=30.0)
         cool_down_s = min(max(wait_s, least_s), 60.0)
-        return cls(cool_down_s=cool_down_s, calm_s=min(max(5 * wait_s, 6 * least_s, 30.0), 300.0))
+        return cls(
+            cool_down_s=cool_down_s,
+            calm_s=min(max(5 * wait_s, 12 * least_s), 300.0),
+            arrivals_s=min(max(wait_s / 2, 20.0), 600.0),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

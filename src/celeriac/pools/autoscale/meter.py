@@ -6,14 +6,18 @@ import math
 
 from celeriac.pools.autoscale.demand import Rates
 
-#: seconds in which a sight loses two thirds of its weight: arrivals change quickly, run times seldom
-_ARRIVALS_S, _TASKS_S = 20.0, 120.0
+#: seconds in which a sight loses two thirds of its weight for the run time, which seldom changes
+_TASKS_S = 120.0
 
 
 class Meter:
-    """Sights of one worker or pool, in the order of time."""
+    """Sights of one worker or pool, in the order of time.
 
-    def __init__(self) -> None:
+    arrivals_s: seconds in which a sight loses two thirds of its weight for the arrivals.
+    """
+
+    def __init__(self, arrivals_s: float = 20.0) -> None:
+        self._arrivals_s = arrivals_s
         self._last: tuple[float, int, float] | None = None
         self._seconds = self._arrived = self._busy_s = self._ended = 0.0
 
@@ -28,7 +32,7 @@ class Meter:
         elapsed, new = at - last[0], ended - last[1]
         # What came is what went, and by how much there is more than before.
         came = max(new + running + waiting - last[2], 0.0)
-        of_arrivals, of_tasks = math.exp(-elapsed / _ARRIVALS_S), math.exp(-elapsed / _TASKS_S)
+        of_arrivals, of_tasks = math.exp(-elapsed / self._arrivals_s), math.exp(-elapsed / _TASKS_S)
         self._seconds = self._seconds * of_arrivals + elapsed
         self._arrived = self._arrived * of_arrivals + came
         self._busy_s = self._busy_s * of_tasks + running * elapsed
