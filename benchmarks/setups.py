@@ -17,6 +17,7 @@ Results = Literal["ignored", "stored"]
 class Setup:
     """One way to run tasks.
 
+    on_redis: Celeriac's broker and results are on Redis, else in SQLite files.
     tasks: how many one measurement sends; enough for seconds of draining.
     idle_samples: latencies taken of an idle worker.
     """
@@ -27,6 +28,7 @@ class Setup:
     tasks: int
     idle_samples: int
     results: Results = "ignored"
+    on_redis: bool = False
 
     @property
     def title(self) -> str:
@@ -58,6 +60,22 @@ _IGNORED = (
         30_000,
         100,
     ),
+    Setup(
+        "Celeriac, Redis, solo x 2",
+        "benchmarks.celeriac_app",
+        (_celeriac("solo"), _celeriac("solo", 2)),
+        30_000,
+        100,
+        on_redis=True,
+    ),
+    Setup(
+        "Celeriac, Redis, prefork 2",
+        "benchmarks.celeriac_app",
+        (_celeriac("prefork"),),
+        10_000,
+        100,
+        on_redis=True,
+    ),
     Setup("Celeriac, prefork 2", "benchmarks.celeriac_app", (_celeriac("prefork"),), 10_000, 100),
     Setup("Celeriac, threads 20", "benchmarks.celeriac_app", (_celeriac("threads"),), 10_000, 100),
 )
@@ -66,8 +84,8 @@ SETUPS = tuple(one for each in _IGNORED for one in (each, replace(each, results=
 PLAN = """\
 [celeriac]
 name = "bench"
-broker = "sqlite:///broker.db"
-results = "sqlite:///results.db"
+broker = "{broker}"
+results = "{results}"
 state = "sqlite:///records.db"
 
 [queues.default]
@@ -92,7 +110,7 @@ profile = "io"
 def environ_of(setup: Setup, folder: Path, redis: RedisServer | None) -> dict[str, str]:
     """Say by which variables the setup's app finds its broker and results; writes its plan into `folder`.
 
-    redis: needed by the Redis setup only.
+    redis: needed by the setups on Redis only.
     """
     told = {
         "BENCH_IGNORE_RESULTS": "1" if setup.results == "ignored" else "0",
@@ -100,7 +118,11 @@ def environ_of(setup: Setup, folder: Path, redis: RedisServer | None) -> dict[st
     }
     if setup.app == "benchmarks.celeriac_app":
         plan = folder / "celeriac.toml"
-        plan.write_text(PLAN)
+        places = ("sqlite:///broker.db", "sqlite:///results.db")
+        if setup.on_redis:
+            assert redis is not None
+            places = (redis.database(0), redis.database(1))
+        plan.write_text(PLAN.format(broker=places[0], results=places[1]))
         return {**told, "BENCH_PLAN": str(plan), "CELERIAC_PLAN": str(plan)}
     if setup.name == REDIS:
         assert redis is not None
