@@ -35,7 +35,6 @@ imports = ["shop.tasks"]  # {{ no template }}, <b> & "quotes"
 queues = ["a"]
 profile = "io"
 replicas = { min = 1, max = 9 }
-resources = { cpu = "500m", memory = "512MiB" }
 [pools.crunch]
 queues = ["a"]
 profile = "cpu"
@@ -51,7 +50,10 @@ queues = ["a"]
 auth = "${METRICS_AUTH:-}"
 [environments.production.pools.crunch]
 replicas = { min = 2, max = 20 }
-[environments.production.pools.extra]
+[environments.production.pools.calls.resources]
+cpu = "500m"
+memory = "512MiB"
+[environments.production.pools.extra_one]
 queues = ["a"]
 """
 

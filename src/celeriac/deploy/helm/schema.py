@@ -12,6 +12,7 @@ from celeriac.plan import Plan, json_schema
 #: what Helm's own reader knows
 _DIALECT = "http://json-schema.org/draft-07/schema#"
 _NAME = {"type": "string", "pattern": "^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"}
+_LABEL = {"type": "string", "pattern": "^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"}
 _CPU = {"type": ["string", "number"], "pattern": r"^([0-9]+m|[0-9]+(\.[0-9]+)?)$"}
 _MEMORY = {"type": "string", "pattern": "^[0-9]+(Ki|Mi|Gi|Ti|k|M|G|T)?$"}
 #: any name or image; blanks, quotes and the like are mistakes
@@ -66,7 +67,7 @@ def _pool(of_plan: dict[str, Any], grace: int) -> dict[str, Any]:
     return _object(
         {
             "name": _NAME,
-            "component": _NAME,
+            "component": _LABEL,
             "profile": _without_variables(of_plan["profile"]),
             "replicas": _without_variables(of_plan["replicas"]),
             "terminationGracePeriodSeconds": {

@@ -193,7 +193,10 @@ def _workload(plan: Plan, each: Object, marks: Marks) -> Object:
         return made
     spec = made["spec"]["template"]["spec"]
     [container] = spec["containers"]
-    container["resources"] = marks.block(given("resources", ".pool.resources | default .kind.resources"))
+    amounts = marks.block(given("resources", ".pool.resources | default .kind.resources"))
+    # In one place, whether the pool at hand has any or not.
+    own = {key: each for key, each in container.items() if key != "resources"}
+    spec["containers"] = [{**own, "resources": amounts}]
     spec.update({key: marks.block(given(key, f".kind.{key}")) for key in PLACEMENT[:-1]})
     spec[PLACEMENT[-1]] = marks.block(
         where(f".kind.{PLACEMENT[-1]}", PLACEMENT[-1], f".kind.{PLACEMENT[-1]} | quote")

@@ -126,10 +126,6 @@ spec:
             preStop:
               exec:
                 command: [celeriac, drain]
-{{- with .pool.resources | default .kind.resources }}
-          resources:
-{{ toYaml . | indent 12 }}
-{{- end }}
           securityContext:
             allowPrivilegeEscalation: false
             readOnlyRootFilesystem: true
@@ -148,6 +144,10 @@ spec:
               mountPath: /app/celeriac.toml
               subPath: celeriac.toml
               readOnly: true
+{{- with .pool.resources | default .kind.resources }}
+          resources:
+{{ toYaml . | indent 12 }}
+{{- end }}
       volumes:
         - name: state
           emptyDir: {}
