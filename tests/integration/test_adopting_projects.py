@@ -45,6 +45,7 @@ CELERY_RESULT_BACKEND = "redis://127.0.0.1:1/0"
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_ROUTES = {"shop.tasks.*": {"queue": "shop"}}
 CELERY_TASK_AUTORETRY_FOR = ["ValueError"]
+CELERY_BEAT_SCHEDULE = {"never": {"task": "shop.tasks.work"}}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 """
 
@@ -100,6 +101,7 @@ def test_a_plain_module_keeps_routes_limits_and_its_secret(place):
     assert said["tasks"] == 2
     assert said["connected"] == []
     assert {"ADOPT-101", "ADOPT-103", "ADOPT-112"} <= set(codes(said))
+    assert "ADOPT-104" not in codes(said)
 
 
 def test_a_celeryconfig_module_keeps_what_it_says(place):
@@ -132,7 +134,7 @@ def test_a_django_namespace_is_read_through_its_own_settings(place):
     plan = read_plan(place.folder / "celeriac.toml")
     assert plan.pools["unread"].replicas == 0  # nobody reads "shop", to which its tasks go
     assert plan.pools["unread"].queues == ("shop",)
-    assert {"ADOPT-101", "ADOPT-140"} <= set(codes(said))
+    assert {"ADOPT-101", "ADOPT-104", "ADOPT-140"} <= set(codes(said))
     checked = place.celeriac("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
@@ -227,6 +229,24 @@ def test_no_app_and_several_apps_are_told_apart(place):
     several = place.celeriac("adopt", within=60)
     assert "ADOPT-002 2 Celery apps were found." in several.stderr
     assert "-A one:app (one.py:2), -A two:queue (two.py:2)" in several.stderr
+
+
+def test_broker_and_results_on_one_server_keep_a_variable_each(place):
+    url = "redis://:s3cret@127.0.0.1:1/0"
+    place.environ.update(CELERY_BROKER_URL=url, CELERY_RESULT_BACKEND=url)
+    place.write("tasks.py", "from celery import Celery\napp = Celery('tasks')\n")
+    adopted(place)
+    text = (place.folder / "celeriac.toml").read_text()
+    assert 'broker = "${CELERY_BROKER_URL}"\nresults = "${CELERY_RESULT_BACKEND}"' in text
+
+
+def test_a_setting_that_a_framework_holds_for_its_code_is_not_called_dead(place):
+    place.write(
+        "tasks.py",
+        "from celery import Celery\napp = Celery('tasks', broker='redis://127.0.0.1:1/0')\n"
+        "app.conf.update({'CELERY_BROKER_URL': 'redis://127.0.0.1:1/0'})\n",
+    )
+    assert "ADOPT-101" not in codes(adopted(place))
 
 
 def test_what_is_not_kept_is_listed_and_fails(place):

@@ -74,6 +74,13 @@ def _of_what_never_works(snapshot: Snapshot) -> Iterator[Advice]:
             fix="set result_expires for the whole app, or forget() a result when it was read",
         )
     for name, entry in snapshot.schedules.items():
+        if not entry.get("schedule") and "entry" not in entry:
+            yield advice(
+                "ADOPT-104",
+                f'schedule "{name}" says no time: it has no "schedule".',
+                at="beat_schedule",
+                fix='say when, like "schedule": crontab(hour=3)',
+            )
         task = entry.get("task")
         if task is not None and task not in snapshot.tasks and not str(task).startswith("celery."):
             yield advice(
@@ -210,7 +217,7 @@ def _of_pins(pins: Mapping[str, Any]) -> Iterator[Advice]:
         if name in why and name != "task_acks_late":
             yield advice(
                 "ADOPT-150",
-                f"{name} is kept at {value!r}, as it was. {why[name]}",
+                f"kept at {value!r}, as it was. {why[name]}",
                 at=f"[celery].{name}",
                 fix="remove the line",
             )

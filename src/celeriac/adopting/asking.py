@@ -92,6 +92,7 @@ def _snapshot(answer: bytes, folder: Path, app_path: str) -> Snapshot:
     if "snapshot" in read:
         return msgspec.convert(read["snapshot"], Snapshot)
     failure = msgspec.convert(read["failure"], Failure)
+    message = failure.message.rstrip(".")
     refused = f" (it wanted to connect to {', '.join(failure.connected[:3])})" if failure.connected else ""
     if failure.missing is not None:
         raise AdoptError(
@@ -102,7 +103,7 @@ def _snapshot(answer: bytes, folder: Path, app_path: str) -> Snapshot:
         )
     raise AdoptError(
         "ADOPT-003",
-        redacted(f'the app "{app_path}" cannot be imported: {failure.kind}: {failure.message}{refused}.'),
+        redacted(f'the app "{app_path}" cannot be imported: {failure.kind}: {message}{refused}.'),
         at=failure.at or str(folder),
         fix="give it the settings and variables its workers have, or name another app with -A",
     )

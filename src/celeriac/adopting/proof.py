@@ -50,7 +50,9 @@ def pins_between(before: Snapshot, after: Snapshot, *, has_pool_limits: bool) ->
     pins = {
         each.what: _kept(before, each.what)
         for each in _settings(before, after)
-        if each.what not in {*before.own, _OPTIONS} and _kept(before, each.what) is not None
+        if each.what not in {*before.own, _OPTIONS}
+        and _kept(before, each.what) is not None
+        and not _is_same(each.what, _kept(before, each.what), each.after)
     }
     if before.settings.get(_NO_LIMIT) is None and not has_pool_limits:
         pins[_NO_LIMIT] = 0

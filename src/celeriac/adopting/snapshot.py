@@ -173,7 +173,11 @@ def _unknown(app: Any) -> Iterator[str]:
             elif prefix or name.startswith("_"):
                 continue
             known = SETTING_KEYS | _OLD_SETTING_KEYS
-            if name.lower() not in known and name.upper() not in known and _is_setting_like(name):
+            if name.lower() in known or name.upper() in known or not _is_setting_like(name):
+                continue
+            # A framework's own key, from which the code has set the real one.
+            meant = name.lower().removeprefix("celery_")
+            if meant not in SETTING_KEYS or conf[meant] != layer[key]:
                 yield name.lower()
 
 
@@ -209,6 +213,22 @@ def plain(value: Any) -> Any:
     return type(value).__qualname__ if " at 0x" in text else text
 
 
+def _place(error: BaseException) -> str | None:
+    """Give the last line of the project's own that led there, else the last one at all."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")
+    ]
+    here = str(Path.cwd())
+    own = [
+        frame for frame in frames if frame.filename.startswith(here) and "site-packages" not in frame.filename
+    ]
+    # Celery's find_app words anew what broke; its cause knows the line.
+    if not own and error.__cause__ is not None:
+        return _place(error.__cause__)
+    last = (own or frames)[-1:]
+    return f"{last[0].filename}:{last[0].lineno}" if last else None
+
+
 def main(arguments: list[str]) -> None:
     """Take the snapshot that the command line asks for, and write it to the descriptor it names."""
     descriptor, app_path, *rest = arguments
@@ -218,13 +238,10 @@ def main(arguments: list[str]) -> None:
     try:
         taken = take(app_path, Path(rest[0]) if rest else None, connected)
     except Exception as error:  # whatever the project raises is what is asked for
-        frames = [
-            frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<")
-        ]
         taken = Failure(
             kind=type(error).__qualname__,
             message=str(error),
-            at=f"{frames[-1].filename}:{frames[-1].lineno}" if frames else None,
+            at=_place(error),
             missing=error.name if isinstance(error, ModuleNotFoundError) else None,
             connected=connected,
         )

@@ -118,8 +118,9 @@ def plan_text(
 
 def address(url: str, environ: Mapping[str, str], variable: str) -> str:
     """Write a URL as a plan may have it: by the variable that holds it, and never with its password."""
-    for name, value in environ.items():
-        if value == url and len(url) > 5:
+    # Broker and results may be one server, named by two variables.
+    for name in (variable, *environ):
+        if environ.get(name) == url and "://" in url:
             return f"${{{name}}}"
     is_secret = redacted(url) != url and not re.search(r"//guest:guest@(localhost|127\.0\.0\.1)", url)
     return f"${{{variable}}}" if is_secret else url

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from celeriac.adopting import Adoption
 
 _STDOUT = Path("-")
+#: told together: each has the same remedy
+_KEPT = "ADOPT-150"
 
 
 @click.command()
@@ -109,8 +111,14 @@ def _report(adoption: Adoption, path: str, *, err: bool = False) -> None:
         click.echo(f"Importing it wanted to connect to {place}; no connection was made.", err=err)
     if adoption.advice:
         click.echo(f"\nWorth changing, one at a time ({len(adoption.advice)}):", err=err)
+    kept = [advice for advice in adoption.advice if advice.code == _KEPT]
     for advice in adoption.advice:
-        click.echo(f"\n{advice.code} {advice.message}\n  at: {advice.at}\n  fix: {advice.fix}", err=err)
+        if advice not in kept:
+            click.echo(f"\n{advice.code} {advice.message}\n  at: {advice.at}\n  fix: {advice.fix}", err=err)
+    if kept:
+        click.echo(f"\n{_KEPT} Celery's own values are kept; remove a line to take Celeriac's:", err=err)
+        for advice in kept:
+            click.echo(f"  {advice.at}: {advice.message}", err=err)
     click.echo("\nNext: celeriac check, then celeriac up in place of the commands above.", err=err)
 
 
