@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from servers import janitor
+from . import janitor
 
 STARTS_WITHIN_S = 10.0
 

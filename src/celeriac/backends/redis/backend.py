@@ -159,7 +159,9 @@ class RedisBackend(Outcomes, Fires, stock.RedisBackend):
         with told():
             return super().mget(keys)
 
-    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+    def on_chord_part_return(
+        self, request: Any, state: str, result: Any, propagate: Any = None, **kwargs: Any
+    ) -> None:
         """Take in the outcome of one part, after what is known of its task was written."""
         GATHERED.flush()
         super().on_chord_part_return(request, state, result, **kwargs)

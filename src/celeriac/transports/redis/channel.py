@@ -1,37 +1,26 @@
-"""The kombu channel of the Redis broker: declares and fans out as kombu's own, sends, leases and settles by scripts."""
+"""The kombu channel of the Redis broker: what it reads, and its place in a turn of the loop."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 from kombu.transport import redis as stock
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
 from celeriac.transports.holding import Holding
-from celeriac.transports.payload import MalformedEnvelope, to_letter
-from celeriac.transports.redis.delivery import Delivery, Fetched, Held, mark_of, to_payload
+from celeriac.transports.payload import MalformedEnvelope
 from celeriac.transports.redis.ear import Ear
-from celeriac.transports.redis.keys import PRIORITIES, Keys
-from celeriac.transports.redis.line import Line
-from celeriac.transports.redis.scripts import ACK, DECLARE, MOVE
-from celeriac.transports.redis.sending import Bound, Sender, encode
-from celeriac.transports.sending import Batch, Outgoing, unroutable
+from celeriac.transports.redis.settling import SettlingChannel
 
-if TYPE_CHECKING:
-    from celeriac.transports.redis.lease import Lease
-
-#: how long the server may take to accept a connection, and to answer; seconds
-DEADLINE_S = 5.0
 #: how often queues that expire are kept from expiring, seconds
 _REFRESH_S = 2.0
 
 
-class LeasingChannel(stock.Channel):
+class LeasingChannel(SettlingChannel):
     """What our channels have in common; they differ in how they find the server.
 
     Beyond AMQP they have `mark_started(delivery_tag)`: this message is being run now (see docs/design/0001);
@@ -41,166 +30,12 @@ class LeasingChannel(stock.Channel):
     settles_anywhere = True
     keeps_once = True
     QoS = Holding
-    supports_batch_publish = True
-    priority_steps = PRIORITIES
-    socket_timeout = DEADLINE_S
-    socket_connect_timeout = DEADLINE_S
-    socket_keepalive = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.keys = Keys(self.global_keyprefix, self.sep)
-        self.marks: dict[str, str] = {}
-        self._sending_line = Line(self.pool, self.connection.at)
-        self._sender = Sender(
-            self._sending_line, self.keys, self.connection.clock, self._route, self._bound_of, self._step_of
-        )
-        self._delivery = Delivery(self, self.connection.clock)
-        self.started: set[Held] = set()
         self._unacked_only: set[str] = set()
         self._refreshed_at = 0.0
-        self._declared: set[str] = set()
-        self._ttls_s: dict[str, float] = {}
         self.ear = Ear(self)
-
-    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        # The older protocol: in the newer one, redis-py reads what the bell is told as replies.
-        return {**super()._connparams(asynchronous), "protocol": 2}
-
-    def make_pool(self) -> Any:
-        return self._get_pool()
-
-    @property
-    def lease(self) -> Lease | None:
-        """The process's lease, once something is consumed."""
-        return self.connection.lease if self.connection is not None else None
-
-    # Declaring.
-
-    def _new_queue(self, queue: str, auto_delete: bool = False, **kwargs: Any) -> None:
-        super()._new_queue(queue, auto_delete=auto_delete, **kwargs)
-        arguments = kwargs.get("arguments") or {}
-        if isinstance(arguments.get("x-message-ttl"), int | float):
-            self._ttls_s[queue] = arguments["x-message-ttl"] / 1000
-        if isinstance(arguments.get("x-max-length"), int):
-            self.connection.queue_bounds.setdefault(
-                queue, {"max_length": arguments["x-max-length"], "when_full": "reject"}
-            )
-        if not auto_delete and queue not in self._expires and queue not in self._declared:
-            self._sending_line.run(DECLARE, [self.keys.queues], (queue,))
-            self._declared.add(queue)
-
-    def _has_queue(self, queue: str, **kwargs: Any) -> bool:
-        keys = self.keys
-        return any(
-            self._sending_line.call_all(
-                (
-                    ("SISMEMBER", keys.queues, queue),
-                    ("EXISTS", *keys.lists(queue), keys.delayed(queue), keys.leases(queue)),
-                )
-            )
-        )
-
-    def queue_delete(
-        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
-    ) -> None:
-        keys = self.keys
-        if if_unused and self._sending_line.call("EXISTS", keys.leases(queue)):
-            return
-        if if_empty and self._size(queue):
-            return
-        super().queue_delete(queue, **kwargs)
-        readers = self._sending_line.call("ZRANGE", keys.leases(queue), 0, -1)
-        gone = [
-            *keys.lists(queue),
-            keys.delayed(queue),
-            keys.leases(queue),
-            keys.returned(queue),
-            keys.number(queue),
-        ]
-        for consumer in readers:
-            gone += [keys.held(queue, consumer.decode()), keys.started(queue, consumer.decode())]
-        self._sending_line.call_all((("DEL", *gone), ("SREM", keys.queues, queue)))
-        self._declared.discard(queue)
-
-    def _size(self, queue: str) -> int:
-        sizes = self._sending_line.call_all(
-            (*(("LLEN", each) for each in self.keys.lists(queue)), ("ZCARD", self.keys.delayed(queue)))
-        )
-        return sum(sizes)
-
-    def _purge(self, queue: str) -> int:
-        lists, delayed = self.keys.lists(queue), self.keys.delayed(queue)
-        *sizes, _ = self._sending_line.call_all(
-            (
-                ("MULTI",),
-                *(("LLEN", each) for each in lists),
-                ("ZCARD", delayed),
-                ("DEL", *lists, delayed),
-                ("EXEC",),
-            )
-        )[-1]
-        return sum(sizes)
-
-    # Sending.
-
-    def basic_publish(
-        self, message: Mapping[str, Any], exchange: str, routing_key: str, **kwargs: Any
-    ) -> None:
-        if self.connection is None:
-            # kombu's own retry of a declaration closes the channel that its publish holds; a new one is what it needs.
-            raise BrokerUnavailable("BROKER-036", "the channel is closed.", fix="send by a new one")
-        if exchange and self.typeof(exchange).type == "fanout":
-            super().basic_publish(message, exchange, routing_key, **kwargs)
-        else:
-            self._sender.send((self.outgoing(message, exchange, routing_key),))
-
-    def outgoing(self, message: Mapping[str, Any], exchange: str, routing_key: str) -> Outgoing:
-        return Outgoing(message, exchange or "", routing_key or "", None)
-
-    def create_publish_batch(self, max_size: int) -> Batch:
-        return Batch(self, self._sender, max_size)
-
-    def _route(self, outgoing: Outgoing) -> Sequence[str]:
-        exchange, routing_key = outgoing.exchange, outgoing.routing_key
-        if not exchange:
-            return (routing_key,)
-        kind = self.typeof(exchange).type
-        if kind == "fanout":
-            super().basic_publish(outgoing.message, exchange, routing_key)
-            return ()
-        queues = self._lookup(exchange, routing_key)
-        if not queues and kind == "direct":
-            queues = self._bind_again(exchange, routing_key)
-        if not queues and kind == "direct":
-            raise unroutable(
-                exchange, routing_key, [(key, queue) for key, _, queue in self.get_table(exchange)]
-            )
-        return list(dict.fromkeys(queues))
-
-    def _bind_again(self, exchange: str, routing_key: str) -> list[str]:
-        """Bring back bindings of ours that the server has lost; give the queues of this one."""
-        found = [
-            binding.queue
-            for binding in self.state.bindings
-            if (binding.exchange, binding.routing_key) == (exchange, routing_key)
-        ]
-        for queue in found:
-            self._queue_bind(
-                exchange, *self.typeof(exchange).prepare_bind(queue, exchange, routing_key, None)
-            )
-        return found
-
-    def _bound_of(self, queue: str) -> Bound | None:
-        bounds = self.connection.queue_bounds.get(queue)
-        if not bounds or not bounds.get("max_length"):
-            return None
-        return Bound(bounds["max_length"], bounds.get("when_full", "block"))
-
-    def _step_of(self, priority: int) -> int:
-        return int(self.priority(priority))
-
-    # Consuming.
 
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Callable[..., Any], consumer_tag: str, **kwargs: Any
@@ -313,118 +148,6 @@ class LeasingChannel(stock.Channel):
 
     def message_ttl_s(self, queue: str) -> float | None:
         return self._ttls_s.get(queue)
-
-    # Settling.
-
-    def mark_started(self, delivery_tag: str) -> None:
-        """Say that this message is being run now: if this process dies, its delivery is counted."""
-        self.qos.mark_started(delivery_tag)
-
-    def held_of(self, delivery_tag: str) -> Held:
-        number, consumer, queue = delivery_tag.split("-", 2)
-        return Held(queue, int(number), consumer, self.marks.pop(delivery_tag, ""))
-
-    def unsettled(self) -> list[Held]:
-        """Everything that this channel knows to be its own."""
-        return [*self.qos.unsettled, *(item.held for item in self._delivery.waiting)]
-
-    def mark(self, held: Held) -> None:
-        self.started.add(held)
-        lease = self.lease
-        # The first death of a worker counts for all that it had in hand, so only what has gone back is marked.
-        if held.mark and lease is not None and held.consumer == lease.consumer:
-            try:
-                lease.line.post("SADD", self.keys.started(held.queue, held.consumer), held.number)
-            except BrokerUnavailable as error:
-                emit("broker", "broker.trouble", error=error.message)
-
-    def unmark(self, held: Held) -> None:
-        self.started.discard(held)
-
-    def before_acks(self) -> None:
-        self.connection.before_acks.flush()
-
-    def remove(self, acked: Sequence[Held]) -> int:
-        """Remove acked messages; say how many were still ours."""
-        if self.lease is None:
-            return 0
-        kept = [held for held in acked if held.number]
-        removed = len(acked) - len(kept)
-        ordered = sorted(kept, key=lambda held: (held.queue, held.consumer))
-        for (queue, consumer), group in groupby(ordered, key=lambda held: (held.queue, held.consumer)):
-            helds = list(group)
-            keys = [
-                self.keys.held(queue, consumer),
-                self.keys.started(queue, consumer),
-                self.keys.returned(queue),
-            ]
-            for start in range(0, len(helds), 1000):
-                some = helds[start : start + 1000]
-                marks = [held.mark for held in some if held.mark]
-                removed += self.lease.line.run(
-                    ACK, keys, (len(some), *(held.number for held in some), *marks)
-                )
-        return removed
-
-    def drop(self, held: Held) -> None:
-        """Forget a message that is not to be delivered any more."""
-        if held.number:
-            self.remove([held])
-
-    def give_back(self, helds: Sequence[Held]) -> None:
-        self._delivery.return_held(helds, "0")
-
-    def hand_back(self, held: Held) -> None:
-        """Make a rejected message ready again; a started one with its delivery counted."""
-        was_started = held in self.started
-        self.started.discard(held)
-        self._delivery.return_held([held], "1" if was_started else "0")
-        self._delivery.look()
-
-    def park(self, held: Held, due: float) -> None:
-        """Put a message that came too early where it waits for its time."""
-        self._move(held, self.keys.delayed(held.queue), round(due * 1000), b"")
-
-    def set_aside(self, fetched: Fetched, why: str, reason: str = "malformed") -> None:
-        """Turn a message that cannot be read, or must not be run, into a letter."""
-        letters, now = self.connection.letters_queue, self.connection.clock.wall()
-        held, letter = fetched.held, None
-        if held.queue == letters and reason == "poison":
-            # A letter has nowhere further to go: it waits for a recorder that lives.
-            self._delivery.return_held([held], "-")
-            return
-        try:
-            payload: dict[str, Any] | None = to_payload(fetched)
-            body: Any = payload.pop("body") if payload else b""
-        except MalformedEnvelope:
-            # Whole and as octets, so that it can be read as a letter whatever is wrong with it.
-            payload, body = None, fetched.raw
-        whole, body, letter = to_letter(
-            payload,
-            body,
-            named_after=mark_of(fetched.raw),
-            reason=reason,
-            why=why,
-            queue=held.queue,
-            deliveries=fetched.deliveries or 0,
-            now=now,
-        )
-        message = {**whole, "body": body}
-        tag = f"{round(now * 1000):x}.{letter[:8]}.0.0"
-        raw = encode(message, whole["headers"], letters, tag, Outgoing(message, "", letters, None))
-        self._move(held, self.keys.ready(letters, 0), "", raw)
-        event = {"letter": letter} if reason == "poison" else {"queue": held.queue, "reason": why}
-        emit("broker", "broker.poison" if reason == "poison" else "broker.set_aside", **event)
-
-    def _move(self, held: Held, key: str, score: int | str, become: bytes) -> None:
-        keys = [
-            self.keys.held(held.queue, held.consumer),
-            self.keys.started(held.queue, held.consumer),
-            self.keys.returned(held.queue),
-            key,
-        ]
-        assert self.lease is not None  # it was fetched under one
-        self.lease.line.run(MOVE, keys, (held.number, held.mark, score, become, 0 if held.number else 1))
 
     def close(self) -> None:
         """Cancel the consumers, write the acks, give back what is held."""

@@ -152,7 +152,7 @@ class Lease:
 
     def _introduce(self) -> None:
         """Say who this consumer is and what it runs, to whoever looks."""
-        said = {
+        said: dict[str, str | bytes] = {
             "name": self._name,
             "host": self._host,
             "pid": str(os.getpid()),

@@ -32,9 +32,8 @@ def explained(error: Exception, at: str) -> BrokerError:
             at=at,
             fix="raise its maxmemory, or let workers drain the queues; keep maxmemory-policy at noeviction",
         )
-    if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError) or said.startswith(
-        ("NOPERM", "NOAUTH", "WRONGPASS")
-    ):
+    is_refused = said.startswith(("NOPERM", "NOAUTH", "WRONGPASS")) or "can't run this command" in said
+    if is_refused or isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError):
         return BrokerUnavailable(
             "BROKER-032",
             f"Redis refuses this user: {said}.",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
-from kombu import Connection
+from kombu.connection import Connection
 
 from celeriac import wire
 from celeriac.errors import BrokerUnavailable
@@ -46,7 +46,7 @@ class RedisView:
         """Give a line, and the names of keys."""
         if self._opened is None:
             try:
-                channel = self._connection.default_channel
+                channel: Any = self._connection.default_channel
             except (*LOST, *self._connection.connection_errors) as error:
                 raise explained(error, self._connection.as_uri()) from error
             self._opened = Line(channel.pool, channel.connection.at), channel.keys
