@@ -86,7 +86,7 @@ def helm(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 def templated(chart: Path, plan: Plan, *options: str | Path) -> dict[tuple[str, str], Any]:
     """What an installation would apply, without the pod of `helm test`."""
     done = helm("template", "it", chart, "--namespace", plan.deploy.namespace or plan.name, *options)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     reader = YAML(typ="safe", pure=True)
     reader.version = "1.1"  # as Kubernetes reads
     objects = [each for each in reader.load_all(done.stdout) if each is not None]
@@ -206,6 +206,14 @@ def test_an_environment_that_changes_more_than_values_gets_a_chart_of_its_own(tm
     assert "celeriac --env production render helm" in str(refused.value)
     plan = read_plan_as_written(file, "production")
     assert templated(chart_of(plan), plan) == rendered(plan)
+
+
+def test_a_number_of_workers_can_be_given_for_a_pool_with_bounds(plan: Plan) -> None:
+    values = plan.folder / "mine.yaml"
+    values.write_text("pools:\n  low:\n    replicas: {min: 2, max: 2}\n")
+    objects = templated(chart_of(plan), plan, "--values", values)
+    assert objects["Deployment", "assistant-low"]["spec"]["replicas"] == 2
+    assert not [key for key in objects if key[0] == "ScaledObject"]
 
 
 def test_the_notes_say_who_counts_the_workers(plan: Plan) -> None:

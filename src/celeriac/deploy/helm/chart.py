@@ -36,8 +36,8 @@ See that broker and records can be reached:
 
 Pools:
 {{- range $name, $pool := .Values.pools }}
-{{- if not (kindIs "map" $pool.replicas) }}
-  {{ $name }} ({{ $pool.profile }}): {{ $pool.replicas }} workers
+{{- if not (include "celeriac.isScaled" $pool.replicas | trim) }}
+  {{ $name }} ({{ $pool.profile }}): {{ include "celeriac.replicas" $pool.replicas | trim }} workers
 {{- else if $.Values.keda.enabled }}
   {{ $name }} ({{ $pool.profile }}): {{ $pool.replicas.min }} to {{ $pool.replicas.max }} workers, as KEDA says
 {{- else }}
@@ -61,7 +61,8 @@ def render(plan: Plan) -> dict[str, str]:
     services = tuple(
         dict.fromkeys(unit.name for each in every.values() for unit in units(each) if unit.pool is None)
     )
-    given = {name: values(each, services=services) for name, each in every.items()}
+    bounded = frozenset(unit.name for each in every.values() for unit in scaled_units(each))
+    given = {name: values(each, services=services, bounded=bounded) for name, each in every.items()}
     head = _HEAD.format(name=plan.name)
     names = (*laid, *((plan.environment,) if plan.environment else ()))
     files = {

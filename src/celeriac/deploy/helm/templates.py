@@ -24,6 +24,13 @@ _KINDS = {
 }
 
 HELPERS = """\
+{{- /* Whether something else counts the pods: the replicas are two bounds, and not the same. */}}
+{{- define "celeriac.isScaled" }}
+{{- if kindIs "map" . }}{{ if ne (int .min) (int .max) }}yes{{ end }}{{ end }}
+{{- end }}
+{{- define "celeriac.replicas" }}
+{{- if kindIs "map" . }}{{ int .min }}{{ else }}{{ int . }}{{ end }}
+{{- end }}
 {{- /* The variables of every container: each by reference to the secret, none by value. */}}
 {{- define "celeriac.environment" }}
 {{- range .Values.variables }}
@@ -123,7 +130,7 @@ def scaler(plan: Plan, unit: Unit) -> str:
 
     return (
         f'{{{{- with index .Values.pools "{unit.name}" }}}}\n'
-        '{{- if and $.Values.keda.enabled (kindIs "map" .replicas) }}\n'
+        '{{- if and $.Values.keda.enabled (include "celeriac.isScaled" .replicas | trim) }}\n'
         + marks.written([replaced(scaled_object(plan, unit), replace)])
         + "{{- end }}\n{{- end }}\n"
     )
@@ -177,7 +184,13 @@ def _workload(plan: Plan, each: Object, marks: Marks) -> Object:
             case "name" if value == each["metadata"]["name"]:
                 return marks.value(".pool.name | quote")
             case "replicas":
-                return marks.block(where('not (kindIs "map" .pool.replicas)', key, "int .pool.replicas"))
+                return marks.block(
+                    where(
+                        'not (include "celeriac.isScaled" .pool.replicas | trim)',
+                        key,
+                        'include "celeriac.replicas" .pool.replicas | trim',
+                    )
+                )
             case "terminationGracePeriodSeconds":
                 return marks.value("int .pool.terminationGracePeriodSeconds")
             case "command" if value[:2] == ["celeriac", "worker"]:

@@ -25,10 +25,11 @@ _SAYS = {
 }
 
 
-def values(plan: Plan, *, services: tuple[str, ...]) -> dict[str, Any]:
+def values(plan: Plan, *, services: tuple[str, ...], bounded: frozenset[str]) -> dict[str, Any]:
     """Give the values of a plan.
 
     services: the names of all services the chart knows; those the plan has not are disabled.
+    bounded: pools that have two bounds somewhere; Helm warns where a table is laid over a number, or the other way.
     """
     every = units(plan)
     return {
@@ -38,7 +39,9 @@ def values(plan: Plan, *, services: tuple[str, ...]) -> dict[str, Any]:
         "variables": Note(
             _variables(plan), "read from the secret; without one that is not optional no pod starts"
         ),
-        "pools": {unit.name: _pool(plan, unit) for unit in every if unit.pool is not None},
+        "pools": {
+            unit.name: _pool(plan, unit, unit.name in bounded) for unit in every if unit.pool is not None
+        },
         "services": {name: _service(name, every) for name in services},
         "keda": Note(
             {"enabled": bool(scaled_units(plan))},
@@ -77,10 +80,10 @@ def _variables(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _pool(plan: Plan, unit: Unit) -> dict[str, Any]:
+def _pool(plan: Plan, unit: Unit, is_bounded: bool) -> dict[str, Any]:
     assert unit.pool is not None
     bounds = unit.replicas
-    count: Any = bounds.min if bounds.min == bounds.max else {"min": bounds.min, "max": bounds.max}
+    count: Any = {"min": bounds.min, "max": bounds.max} if is_bounded else bounds.min
     deployment = objects_of(plan, unit)[0]
     grace = deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"]
     return {

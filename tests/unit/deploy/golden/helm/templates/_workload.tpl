@@ -11,8 +11,8 @@ metadata:
     app.kubernetes.io/part-of: assistant
     app.kubernetes.io/managed-by: celeriac
 spec:
-{{- if not (kindIs "map" .pool.replicas) }}
-  replicas: {{ int .pool.replicas }}
+{{- if not (include "celeriac.isScaled" .pool.replicas | trim) }}
+  replicas: {{ include "celeriac.replicas" .pool.replicas | trim }}
 {{- end }}
   revisionHistoryLimit: 5
   minReadySeconds: 10
