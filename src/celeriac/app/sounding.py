@@ -45,11 +45,12 @@ class Looker:
     """Looks at the queues of an app's broker in a thread of its own, from `start` on.
 
     The last answer is kept; while the broker does not answer, it grows old.
+    room: in whose name it is said that the broker does not answer.
     """
 
-    def __init__(self, app: Celery, queues: Sequence[str], *, every_s: float = LOOK_EVERY_S) -> None:
+    def __init__(self, app: Celery, queues: Sequence[str], *, room: str = "app") -> None:
         self._look = look_at(app, queues)
-        self._every_s = every_s
+        self._room = room
         self._looking = threading.Lock()
         self._is_blind = self._held = False
         self._latest: Sounding | None = None
@@ -75,7 +76,7 @@ class Looker:
         return latest if latest is not None and time.monotonic() - latest.at <= STALE_S else None
 
     def _run(self) -> None:
-        while not self._stopped.wait(self._every_s):
+        while not self._stopped.wait(LOOK_EVERY_S):
             try:
                 with self._looking:
                     sights = self._look()
@@ -85,12 +86,12 @@ class Looker:
             self._latest = Sounding(time.monotonic(), sights)
             if self._is_blind:
                 self._is_blind = False
-                emit("app", "scale.sees")
+                emit(self._room, "scale.sees")
 
     def _say_blind(self, error: Exception) -> None:
         if not self._is_blind:
             self._is_blind = True
-            emit("app", "scale.blind", error=redacted(str(error).strip() or type(error).__name__))
+            emit(self._room, "scale.blind", error=redacted(str(error).strip() or type(error).__name__))
 
     def _hold(self) -> None:
         self._held = self._looking.acquire(timeout=_FORK_WAITS_S)

@@ -55,17 +55,29 @@ def command(
     import os
     import sys
 
+    from msgspec.structs import replace
+
     from celeriac.plan import verify
     from celeriac.supervise.companion import Companion
+    from celeriac.supervise.elastic import Elastic, elastic_of
     from celeriac.supervise.instance import Instance
     from celeriac.supervise.output import Output, OutputHandler
     from celeriac.supervise.supervisor import Reload, Supervisor
+
+    current: list[Plan] = []
 
     def processes() -> tuple[Process, ...]:
         plan = scaled(project.read_plan(), scale)
         verify(plan)
         same_broker(plan, project)
-        return chosen(plan, only)
+        found = chosen(plan, only)
+        current[:] = [plan]
+        return found
+
+    def elastic() -> Elastic | None:
+        read = current[-1]
+        # The broker that was chosen stays: an edit of the plan takes nobody to another.
+        return elastic_of(replace(read, broker=plan.broker, brokers=()), elastic_chosen(read, only))
 
     wanted = processes()
     plan = project.hold_broker()
@@ -81,6 +93,7 @@ def command(
             environ={**environ, "PYTHONUNBUFFERED": "1"},
             reload=Reload(plan=plan.source, processes=processes) if reload else None,
             companion=Companion(argv, environ) if argv else None,
+            elastic=elastic,
         ).run()
 
     with Instance(plan.state_folder) as instance:
@@ -90,7 +103,7 @@ def command(
         logger.setLevel(logging.INFO)
         logger.propagate = False
         if not argv:
-            show(plan, wanted)
+            show(plan, wanted, elastic_chosen(current[-1], only))
         return asyncio.run(supervise(instance, output))
 
 
@@ -137,15 +150,23 @@ def chosen(plan: Plan, only: Sequence[str]) -> tuple[Process, ...]:
     from celeriac.plan import topology
 
     processes = topology(plan)
+    elastic = elastic_chosen(plan, only)
     if only:
-        names = {process.pool or process.kind for process in processes}
+        names = {process.pool or process.kind for process in processes} | set(elastic_chosen(plan, ()))
         for name in only:
             if name not in names:
                 raise unknown_pool(name, plan, "--only", others=sorted(names - set(plan.pools)))
         processes = tuple(process for process in processes if (process.pool or process.kind) in only)
-    if not processes:
+    if not processes and not elastic:
         raise CommandError("UP-012", "there is nothing to run", fix="declare a pool, or scale one above 0")
     return processes
+
+
+def elastic_chosen(plan: Plan, only: Sequence[str]) -> list[str]:
+    """Name the pools to run whose number of workers follows what waits."""
+    from celeriac.supervise.elastic import elastic_pools
+
+    return [name for name in elastic_pools(plan) if not only or name in only]
 
 
 def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> CommandError:
@@ -163,7 +184,7 @@ def unknown_pool(name: str, plan: Plan, at: str, others: Sequence[str] = ()) -> 
     )
 
 
-def show(plan: Plan, processes: Sequence[Process]) -> None:
+def show(plan: Plan, processes: Sequence[Process], elastic: Sequence[str] = ()) -> None:
     """Print what is about to be started, where its broker is, and what the plan is warned of."""
     from celeriac.cli.output import print_table, say_broker
     from celeriac.plan import check, effective
@@ -180,6 +201,9 @@ def show(plan: Plan, processes: Sequence[Process]) -> None:
     click.echo(f"{plan.name}: {plan.source or plan.app}")
     click.echo(f"broker: {say_broker(plan)}")
     print_table(["process", "runs", "slots", "reads"], rows)
+    for name in elastic:
+        bounds = plan.pools[name].workers
+        click.echo(f"pool {name}: {bounds.min} to {bounds.max} workers, by what waits")
     for warning in check(plan):
         click.secho(f"warning: {warning}", fg="yellow")
     click.echo()

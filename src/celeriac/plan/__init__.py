@@ -36,7 +36,7 @@ from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
 from celeriac.plan.reading import find_plan, plan_variables, read_plan
 from celeriac.plan.schema import json_schema
-from celeriac.plan.topology import Process, topology
+from celeriac.plan.topology import Process, topology, worker_process
 
 __all__ = [
     "Alerts",
@@ -74,4 +74,5 @@ __all__ = [
     "read_plan",
     "topology",
     "verify",
+    "worker_process",
 ]

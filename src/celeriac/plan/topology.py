@@ -41,21 +41,33 @@ def topology(plan: Plan) -> tuple[Process, ...]:
     return tuple(_processes(plan))
 
 
-def _processes(plan: Plan) -> Iterator[Process]:
-    plan_option = ("--plan", str(plan.source)) if plan.source else ()
+def worker_process(plan: Plan, pool: str, replica: int) -> Process:
+    """Give one worker of a declared pool, also one above its least number of replicas; 1 is the first."""
+    return Process(
+        name=f"{pool}-{replica}",
+        kind="worker",
+        argv=("celeriac", "worker", pool, "--replica", str(replica), *_plan_option(plan)),
+        env=_env(plan),
+        grace=plan.pools[pool].grace,
+        pool=pool,
+        replica=replica,
+    )
+
+
+def _plan_option(plan: Plan) -> tuple[str, ...]:
+    return ("--plan", str(plan.source)) if plan.source else ()
+
+
+def _env(plan: Plan) -> dict[str, str]:
     # A child reads the plan again: it must lay the same environment over it.
-    env = {"CELERIAC_ENV": plan.environment} if plan.environment else {}
+    return {"CELERIAC_ENV": plan.environment} if plan.environment else {}
+
+
+def _processes(plan: Plan) -> Iterator[Process]:
+    plan_option, env = _plan_option(plan), _env(plan)
     for name, pool in plan.pools.items():
         for replica in range(1, pool.workers.min + 1):
-            yield Process(
-                name=f"{name}-{replica}",
-                kind="worker",
-                argv=("celeriac", "worker", name, "--replica", str(replica), *plan_option),
-                env=env,
-                grace=pool.grace,
-                pool=name,
-                replica=replica,
-            )
+            yield worker_process(plan, name, replica)
     yield Process(name="recorder", kind="recorder", argv=("celeriac", "recorder", *plan_option), env=env)
     beats = bool(plan.schedules) if plan.beat.replicas is None else plan.beat.replicas
     for number in range(1, beats + 1):

@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from celeriac.errors import CeleriacError, SuperviseError, redacted
 from celeriac.events import emit
 from celeriac.plan import Process
 from celeriac.supervise.companion import LOOK_EVERY, READY_WITHIN, TRIES, Companion
+from celeriac.supervise.elastic import Elastic, ElasticPool
 from celeriac.supervise.instance import Instance
 from celeriac.supervise.keeper import Keeper
 from celeriac.supervise.output import Output
@@ -24,6 +26,8 @@ from celeriac.supervise.output import Output
 DRAIN_ORDER = ("beat", "worker", "recorder", "metrics", "flower")
 
 FINISHED, FORCED = 0, 1
+
+_SCALE_EVERY_S = 1.0
 
 _STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -41,6 +45,10 @@ class Reload:
     processes: Callable[[], Sequence[Process]]
 
 
+def _no_elastic_pools() -> Elastic | None:
+    return None
+
+
 class Supervisor:
     """One run of `celeriac up`.
 
@@ -48,6 +56,7 @@ class Supervisor:
     instance: held while this runs; what runs is published there.
     environ: what every process finds in its environment.
     companion: runs once all are ready; everything drains when it ends.
+    elastic: gives the pools that grow and shrink, of the plan as it was last read.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class Supervisor:
         environ: Mapping[str, str] | None = None,
         reload: Reload | None = None,
         companion: Companion | None = None,
+        elastic: Callable[[], Elastic | None] = _no_elastic_pools,
     ) -> None:
         self._processes = tuple(processes)
         self._folder = folder
@@ -70,6 +80,10 @@ class Supervisor:
         self._environ = dict(os.environ if environ is None else environ)
         self._reload = reload
         self._companion = companion
+        self._elastic = elastic
+        self._scaling: asyncio.Task[None] | None = None
+        self._is_replacing = False
+        self._leaving: dict[Keeper, asyncio.Task[None]] = {}
         self._since = time.time()
         self._keepers: list[Keeper] = []
         self._stopping = asyncio.Event()
@@ -126,18 +140,88 @@ class Supervisor:
 
     def _start(self, processes: Sequence[Process]) -> None:
         self._output.expect([process.name for process in processes])
-        self._keepers = [
-            Keeper(
-                process,
-                folder=self._folder,
-                environ=self._environ,
-                output=self._output,
-                changed=self._publish,
-                hold=self._reload is not None,
-            )
-            for process in processes
-        ]
+        before = Counter(keeper.process.pool for keeper in self._keepers)
+        self._keepers = [self._keeper(process) for process in processes]
+        elastic = self._elastic()
+        if elastic is not None:
+            for pool in elastic.pools:
+                # As many as before an edit of the plan: what waits has not become less by it.
+                while len(self._workers(pool)) < min(before[pool.name], pool.most):
+                    self._add(pool)
+            self._scaling = asyncio.create_task(self._scale(elastic))
         self._launch(self._keepers)
+
+    def _keeper(self, process: Process) -> Keeper:
+        return Keeper(
+            process,
+            folder=self._folder,
+            environ=self._environ,
+            output=self._output,
+            changed=self._publish,
+            hold=self._reload is not None,
+        )
+
+    async def _scale(self, elastic: Elastic) -> None:
+        """Grow and shrink the elastic pools by what waits, until it is cancelled."""
+        elastic.looker.start()
+        try:
+            while True:
+                await asyncio.sleep(_SCALE_EVERY_S)
+                for pool in elastic.pools:
+                    self._scale_pool(pool, elastic)
+        finally:
+            elastic.looker.stop()
+
+    def _scale_pool(self, pool: ElasticPool, elastic: Elastic) -> None:
+        if self._is_replacing:
+            return  # an edit stops and starts them just now
+        workers = self._workers(pool)
+        decision = pool.decide(elastic.looker, [keeper.process.name for keeper in workers])
+        if decision is None:
+            return
+        # One that still drains is a worker too: the host was promised no more than the greatest number.
+        leaving = sum(keeper.process.pool == pool.name for keeper in self._leaving)
+        target = min(decision.units, max(pool.most - leaving, len(workers)))
+        for keeper in [self._add(pool) for _ in range(target - len(workers))]:
+            keeper.start()
+        for keeper in workers[target:]:
+            self._leaving[keeper] = asyncio.create_task(self._let_go(keeper))
+        if target != len(workers):
+            emit(
+                "supervise",
+                "scale.workers",
+                pool=pool.name,
+                before=len(workers),
+                workers=target,
+                because=decision.because,
+            )
+            self._publish()
+
+    def _workers(self, pool: ElasticPool) -> list[Keeper]:
+        """Give the workers of a pool that are to go on, the oldest first."""
+        return [it for it in self._keepers if it.process.pool == pool.name and it not in self._leaving]
+
+    def _add(self, pool: ElasticPool) -> Keeper:
+        keeper = self._keeper(pool.another([it.process.name for it in self._keepers]))
+        self._output.expect([keeper.process.name])
+        self._keepers.append(keeper)
+        return keeper
+
+    async def _let_go(self, keeper: Keeper) -> None:
+        """Drain one worker and forget it."""
+        try:
+            await keeper.stop()
+        finally:
+            self._leaving.pop(keeper, None)
+            self._keepers.remove(keeper)
+            self._publish()
+
+    async def _stop_scaling(self) -> None:
+        if self._scaling is not None:
+            self._scaling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._scaling
+            self._scaling = None
 
     def _launch(self, keepers: Sequence[Keeper]) -> None:
         for keeper in keepers:
@@ -197,6 +281,7 @@ class Supervisor:
         if self._announcing is not None:
             self._announcing.cancel()
         emit("supervise", "up.stopping")
+        await self._stop_scaling()
         finished = await self._drain(self._keepers)
         code = FINISHED if finished and not self._forced else FORCED
         emit("supervise", "up.stopped", how="cleanly" if code == FINISHED else "by force")
@@ -206,7 +291,11 @@ class Supervisor:
         """Stop these, kind by kind. Returns: whether all of them ended by themselves."""
         finished = True
         for kind in DRAIN_ORDER:
-            ended = await asyncio.gather(*(each.stop() for each in keepers if each.process.kind == kind))
+            # Who is leaving was asked already; asked twice, a worker drops its tasks.
+            leaving = [task for each, task in self._leaving.items() if each.process.kind == kind]
+            staying = [each for each in keepers if each.process.kind == kind and each not in self._leaving]
+            ended = await asyncio.gather(*(each.stop() for each in staying))
+            await asyncio.gather(*leaving)
             finished = finished and all(ended)
         return finished
 
@@ -226,14 +315,26 @@ class Supervisor:
             await asyncio.shield(asyncio.create_task(self._replace(processes)))
 
     async def _replace(self, processes: Sequence[Process] | None) -> None:
+        self._is_replacing = True
+        try:
+            await self._replace_now(processes)
+        finally:
+            self._is_replacing = False
+
+    async def _replace_now(self, processes: Sequence[Process] | None) -> None:
         if processes is not None:
+            await self._stop_scaling()
             await self._drain(self._keepers)
             if not self._stopping.is_set():
                 self._start(processes)
             return
         # The recorder and beat run none of the project's tasks, unless its code kept them from starting at
         # all.
-        affected = [each for each in self._keepers if each.process.kind == "worker" or each.state.pid is None]
+        affected = [
+            each
+            for each in self._keepers
+            if each not in self._leaving and (each.process.kind == "worker" or each.state.pid is None)
+        ]
         await self._drain(affected)
         if not self._stopping.is_set():
             self._launch(affected)
