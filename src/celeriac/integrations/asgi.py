@@ -26,7 +26,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 #: HTTP status and JSON document
 Answer = tuple[int, dict[str, Any]]
-Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+OwnLifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+#: as Starlette types it, so that type checkers take `FastAPI(lifespan=lifespan(celery_app))`
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any]]]
 
 _STATE = "celeriac"
 _BROKER_WITHIN_S = 3.0
@@ -36,7 +38,7 @@ _WORKERS_WITHIN_S = 1.0
 _KEPT_S = 2.0
 
 
-def lifespan(celery: Celery, inner: Lifespan | None = None, *, threads: int = 10) -> Lifespan:
+def lifespan(celery: Celery, inner: OwnLifespan | None = None, *, threads: int = 10) -> Lifespan:
     """Give the lifespan of an application that sends tasks: a sender is open while it runs.
 
     inner: the application's own lifespan, if it has one; its state is kept beside the sender.
