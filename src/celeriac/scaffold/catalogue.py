@@ -15,6 +15,10 @@ TEMPLATES: dict[str, str] = {
     "etl": "extract, transform, load; an HTTP API; training; reports by the clock",
     "ml": "training, tuning and using a model; every night anew",
     "analytics": "files of events, counted in parts by many workers at once",
+    "flask": "a Flask application whose work is done after the answer",
+    "fastapi": "a FastAPI application, likewise, with health pages",
+    "django": "a Django site whose work is done after the commit; schedules and letters in its admin",
+    "showcase": "a Django site with heavy and light work, each with its own queue, workers and retries",
 }
 #: templates of the family whose projects are called worker-celery-PURPOSE
 WORKERS = ("etl", "ml", "analytics")

@@ -83,6 +83,19 @@ def test_the_example_is_exactly_what_its_template_generates():
     assert {path: (FOLDER / path).read_text() for path in tracked} == render(ANSWERS)
 
 
+def test_the_etl_template_has_the_layout_that_people_know():
+    expected = {
+        *(f"src/{each}.py" for each in ("celery_app", "config")),
+        *(f"src/tasks/{each}_tasks.py" for each in ("etl", "ml", "report")),
+        *(f"src/workflows/{each}_pipeline.py" for each in ("data", "ml")),
+        *(f"src/utils/{each}.py" for each in ("logger", "metrics")),
+        *("tests/test_tasks.py", "tests/test_workflows.py", ".env.example", "Dockerfile", "README.md"),
+        *(".github/instructions/service-worker-celery.instructions.md", "AGENTS.md"),
+        ".github/prompts/scaffold-worker-celery-service.md",
+    }
+    assert expected <= render(answers()).keys()
+
+
 @pytest.mark.parametrize(
     ("wrong", "code", "fix"),
     [
