@@ -116,9 +116,11 @@ def prometheus(tmp_path: Path) -> Iterator[Callable[..., PrometheusServer]]:
     """Start a real Prometheus: `prometheus("127.0.0.1:9540")`; skips where none is installed, fails there in CI."""
     with ExitStack() as running:
 
-        def start(target: str, auth: str = "") -> PrometheusServer:
+        def start(target: str, auth: str = "", config_text: str = "") -> PrometheusServer:
             try:
-                return running.enter_context(running_prometheus(tmp_path / "prometheus", target, auth))
+                return running.enter_context(
+                    running_prometheus(tmp_path / "prometheus", target, auth, config_text)
+                )
             except FileNotFoundError as missing:
                 if is_ci():
                     raise

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from servers.redis_server import free_port
 
@@ -47,6 +48,12 @@ class PrometheusServer:
             content = json.load(answer)
         return [(each["metric"], float(each["value"][1])) for each in content["data"]["result"]]
 
+    def rules(self) -> list[dict[str, Any]]:
+        """Give every rule it has loaded: name, type, health, its last error."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/v1/rules", timeout=5) as answer:
+            content = json.load(answer)
+        return [rule for group in content["data"]["groups"] for rule in group["rules"]]
+
     def value(self, promql: str) -> float | None:
         """Ask a query that gives one series; None if there is none yet."""
         found = self.query(promql)
@@ -54,10 +61,13 @@ class PrometheusServer:
 
 
 @contextmanager
-def running_prometheus(folder: Path, target: str, auth: str = "") -> Iterator[PrometheusServer]:
+def running_prometheus(
+    folder: Path, target: str, auth: str = "", config_text: str = ""
+) -> Iterator[PrometheusServer]:
     """Run Prometheus in `folder` until the block ends, scraping `target` (host:port).
 
     auth: "user:password" to scrape with, if the target wants one.
+    config_text: its whole configuration instead; what it names is taken from `folder`.
 
     Raises: FileNotFoundError if it is not installed; TimeoutError, with its log, if it does not answer.
     """
@@ -69,7 +79,8 @@ def running_prometheus(folder: Path, target: str, auth: str = "") -> Iterator[Pr
     config = folder / "prometheus.yml"
     user, _, password = auth.partition(":")
     text = CONFIG.format(target=target)
-    config.write_text(text + BASIC_AUTH.format(user=user, password=password) if auth else text)
+    scrape = text + BASIC_AUTH.format(user=user, password=password) if auth else text
+    config.write_text(config_text or scrape)
     command = [program, f"--config.file={config}", f"--storage.tsdb.path={folder / 'data'}"]
     with log.open("wb") as out:
         process = subprocess.Popen(

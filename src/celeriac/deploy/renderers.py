@@ -13,6 +13,7 @@ TARGETS: dict[str, str] = {
     "compose": "a Compose project, with the servers the plan expects beside it",
     "dockerfile": "the image every process runs in",
     "env": "the variables the plan reads, to be filled in",
+    "grafana": "four dashboards, and the files by which Grafana finds them",
     "helm": "a chart, with values checked by a schema, and values for each environment",
     "keda": "what starts and stops the pods of pools with two bounds",
     "kubernetes": "manifests with Kustomize: a base, and an overlay per environment",

@@ -370,7 +370,7 @@ class Deploy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     names: what a pool, or "recorder", "beat", "metrics", "flower", is called there, where not by its own name.
     scaler: where KEDA gets the number of workers from for a pool whose replicas are two bounds: "metrics-api" asks the
         plan's metrics process; "prometheus", and "rabbitmq" or "redis", the broker, are asked directly.
-    prometheus: the address at which KEDA finds Prometheus, for that scaler.
+    prometheus: the address at which Prometheus is found, by that scaler and by Grafana.
     """
 
     image: str = ""

@@ -113,7 +113,5 @@ def test_where_prometheus_answers_is_a_url_without_a_password(tmp_path, address)
     assert codes(tmp_path, deploy=f'scaler = "prometheus"\nprometheus = "{address}"') == ["PLAN-117"]
 
 
-def test_a_prometheus_that_nobody_asks_is_said(tmp_path):
-    assert codes(tmp_path, deploy='prometheus = "http://p:9090"') == ["PLAN-118"]
-    asked = read(tmp_path, deploy='scaler = "prometheus"\nprometheus = "http://p:9090"')
-    assert asked.deploy.prometheus == "http://p:9090"
+def test_prometheus_may_be_named_for_grafana_alone(tmp_path):
+    assert read(tmp_path, deploy='prometheus = "http://p:9090"').deploy.prometheus == "http://p:9090"

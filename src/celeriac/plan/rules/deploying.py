@@ -100,22 +100,12 @@ def _judge_writable(report: Report, deploy: Deploy) -> None:
 
 
 def _judge_prometheus(report: Report, deploy: Deploy) -> None:
-    if not deploy.prometheus:
-        return
-    path = ("deploy", "prometheus")
-    if not _URL.match(deploy.prometheus):
+    if deploy.prometheus and not _URL.match(deploy.prometheus):
         report.add(
-            path,
+            ("deploy", "prometheus"),
             "PLAN-117",
             f'"{clipped(deploy.prometheus)}" is not where Prometheus answers.',
             fix='write a URL without a password, like "http://prometheus.monitoring.svc:9090"',
-        )
-    elif deploy.scaler != "prometheus":
-        report.add(
-            path,
-            "PLAN-118",
-            f'nobody asks this Prometheus: the scaler is "{deploy.scaler}".',
-            fix='write scaler = "prometheus", or remove it',
         )
 
 
