@@ -39,7 +39,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "Serve the metrics and the health of this host.",
     "flower": "Run Flower as the plan says, one of several by NAME.",
     "probe": "Say whether the workers of this host live.",
-    "adopt": "Write the plan of an existing Celery project, which changes nothing of it.",
+    "adopt": "Write the plan of the Celery project in PATH, and list what to improve.",
     "tutorial": "See Celeriac at work in ten minutes, every claim counted.",
     "completion": "Print the completion script of SHELL.",
 }
