@@ -1,4 +1,4 @@
-"""The files in an example's deploy/ are what its plan is rendered to: run `make render` in the example after a change."""
+"""The files in an example's deploy/ are what its plan is rendered to; after a change: `make render` there."""
 
 from __future__ import annotations
 

@@ -33,7 +33,8 @@ def judge(plan: Plan, report: Report) -> None:
                 "PLAN-046",
                 f"{what} {say_duration(span)}, but {broker} waits {say_duration(patience)} by default: "
                 "the task would run twice.",
-                fix=f"write less than {say_duration(patience)}, raise the broker's {setting}, or use a redis or sqlite broker",
+                fix=f"write less than {say_duration(patience)}, raise the broker's {setting}, "
+                "or use a redis or sqlite broker",
                 severity="warning",
                 needs=[("broker",)],
             )
