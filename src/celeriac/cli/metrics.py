@@ -110,6 +110,7 @@ def view(plan: Plan) -> BrokerReading:
                 name=name,
                 ready=state.ready if state else 0,
                 delayed=state.delayed if state else 0,
+                due=state.due if state else 0,
                 unacked=state.unacked if state else 0,
                 oldest_age_s=(state.oldest_age_s if state else None) or 0.0,
                 consumers=readers[name],

@@ -23,7 +23,8 @@ def read_work(plan: Plan, queues: BrokerSource, load: LoadApp) -> WorkReading:
     queues: reads the queues; load: gives the app, for a broker that does not tell what runs.
     Raises: whatever `queues` raises, or BrokerError.
     """
-    ready = {it.name: it.ready for it in queues().queues}
+    # What is due counts as well: with no worker left, nobody would make it ready.
+    ready = {it.name: it.ready + it.due for it in queues().queues}
     running: Counter[str] = Counter()
     for worker, tasks in _running(plan, load).items():
         running[pool_of(worker)] += tasks

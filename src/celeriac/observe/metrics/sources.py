@@ -12,6 +12,7 @@ class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
     """One queue as it is now; None is what this broker does not tell.
 
     ready: waiting for a worker, all priorities together; delayed: waiting for their time; unacked: with a worker.
+    due: of the delayed, those whose time has come; the next worker that looks makes them ready.
     oldest_age_s: seconds the oldest ready message has waited, 0.0 if none does.
     max_length: messages it may hold, as the broker keeps it.
     """
@@ -19,6 +20,7 @@ class QueueReading(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     ready: int
     delayed: int | None = None
+    due: int = 0
     unacked: int | None = None
     oldest_age_s: float | None = None
     consumers: int | None = None
