@@ -15,7 +15,7 @@ import pytest
 
 RUN = Path(__file__).resolve().parents[2] / "examples" / "first-run" / "run.py"
 # Enough that a busy machine still finds work in the middle of which it can kill a worker.
-ROWS = 12_000
+ROWS = 60_000
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 from kombu.entity import Exchange, Queue
 
-from celeriac.backends.gathering import GATHERED
 from celeriac.plan import Plan, Schedule
 from celeriac.schedule import PlannedSchedule
 
@@ -31,9 +30,14 @@ def _entry(entry: Schedule) -> dict[str, Any]:
     }
 
 
+#: where results are gathered that must be on record before acks are
+GATHERED = "celeriac.backends.gathering:GATHERED"
+
+
 def transport_options(plan: Plan) -> dict[str, Any]:
     """Give what a broker of ours must know of the plan."""
     return {
+        # By name: Celery answers `inspect stats` with these options, which must therefore be plain values.
         "before_acks": GATHERED,
         "letters_queue": plan.letters.queue,
         # Our workers end a task themselves after `letters.after` deaths, and tell whoever waits for it; the broker,

@@ -16,7 +16,6 @@ from kombu import Queue as KombuQueue
 import celeriac
 from celeriac.app.reference import PAGE, page
 from celeriac.app.settings import SETTINGS
-from celeriac.backends.gathering import GATHERED
 from celeriac.errors import AppError, PlanError
 
 
@@ -141,7 +140,7 @@ def test_sqlite_paths_are_taken_from_the_plans_folder_and_nothing_is_made_yet(tm
     assert app.conf.broker_url == f"sqlite:///{tmp_path}/.celeriac/broker.db"
     assert app.conf.result_backend == f"sqlite:///{tmp_path}/.celeriac/results.db"
     assert app.conf.broker_transport_options == {
-        "before_acks": GATHERED,
+        "before_acks": "celeriac.backends.gathering:GATHERED",
         "letters_queue": "celeriac.dead",
         "letters_after": 8,
         "queues": {"low": {"max_length": 5, "when_full": "reject"}},

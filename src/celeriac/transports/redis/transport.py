@@ -14,7 +14,7 @@ from kombu.transport import redis as stock
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
-from celeriac.transports.before_acks import BeforeAcks, Nothing
+from celeriac.transports.before_acks import BeforeAcks, before_acks_of
 from celeriac.transports.redis.channel import Channel, LeasingChannel, SentinelChannel
 from celeriac.transports.redis.lease import Lease
 
@@ -29,7 +29,7 @@ class Transport(stock.Transport):
 
     `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease`
-    (seconds), `before_acks` (a BeforeAcks: results that are gathered must go first).
+    (seconds), `before_acks` (names a BeforeAcks: results that are gathered must go first).
     """
 
     Channel = Channel
@@ -41,7 +41,7 @@ class Transport(stock.Transport):
         self.at = f"{client.hostname or 'localhost'}:{client.port or self.default_port}/{client.virtual_host}"
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = dict(options.get("queues", {}))
-        self.before_acks: BeforeAcks = options.get("before_acks") or Nothing()
+        self.before_acks: BeforeAcks = before_acks_of(options)
         self.letters_queue: str = options.get("letters_queue", "celeriac.dead")
         self.letters_after: int = options.get("letters_after", 3)
         self.lease: Lease | None = None

@@ -14,7 +14,7 @@ from kombu.transport import virtual
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
-from celeriac.transports.before_acks import BeforeAcks, Nothing
+from celeriac.transports.before_acks import BeforeAcks, before_acks_of
 from celeriac.transports.sqlite.channel import Channel
 from celeriac.transports.sqlite.lease import Lease
 from celeriac.transports.sqlite.location import locate
@@ -30,7 +30,7 @@ class Transport(virtual.Transport):
 
     Transport options: `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease` (seconds;
-    over the URL's), `before_acks` (a BeforeAcks: results that are gathered must go first).
+    over the URL's), `before_acks` (names a BeforeAcks: results that are gathered must go first).
     """
 
     Channel = Channel
@@ -52,7 +52,7 @@ class Transport(virtual.Transport):
         self.store = Store(self.location)
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = options.get("queues", {})
-        self.before_acks: BeforeAcks = options.get("before_acks") or Nothing()
+        self.before_acks: BeforeAcks = before_acks_of(options)
         self.lease: Lease | None = None
         self._lease_pid = 0
         self._letters = (options.get("letters_queue", "celeriac.dead"), options.get("letters_after", 3))
