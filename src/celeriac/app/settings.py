@@ -47,6 +47,12 @@ SETTINGS: tuple[Setting, ...] = (
         "worker is idle. A pool's `prefetch` says otherwise.",
     ),
     Setting(
+        "event_queue_ttl",
+        60.0,
+        "What workers tell of tasks waits a minute for the recorder on RabbitMQ; with Celery's 5 s a recorder that is "
+        "held up for a moment misses runs.",
+    ),
+    Setting(
         "accept_content",
         ("json",),
         "Only JSON is read: whoever can write to the broker can run code in a worker that reads pickle.",
