@@ -37,10 +37,10 @@ def targets(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> li
 def command(project: Project, target: str, output: Path | None, compare: bool, force: bool) -> int:
     """Render the plan as the files other tools run it by.
 
-    TARGET is compose, dockerfile, env, helm, keda, kubernetes, prometheus, systemd or supervisor. The same plan gives
-    the same files on every machine: of the environment only those variables are read that have no default in the plan.
-    Files changed by hand are noticed, and never overwritten without --force. --diff compares with DIR, or with the
-    plan's folder.
+    TARGET is compose, dockerfile, env, grafana, helm, keda, kubernetes, prometheus, systemd or supervisor. The same
+    plan gives the same files on every machine: of the environment only those variables are read that have no default
+    in the plan. Files changed by hand are noticed, and never overwritten without --force. --diff compares with DIR, or
+    with the plan's folder.
     """
     from celeriac.deploy.folder import RenderedFolder
     from celeriac.deploy.renderers import render

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from celeriac.deploy.environment import PASSWORDS, Address, addresses_beside, handed_on, user_of
 from celeriac.deploy.servers import server_services
-from celeriac.deploy.units import EVERYWHERE, Unit, at_least, units, volume_of, writable_folders
+from celeriac.deploy.units import (
+    Unit,
+    at_least,
+    image_of,
+    listening,
+    units,
+    volume_of,
+    whole_seconds,
+    writable_folders,
+)
 from celeriac.deploy.yaml import Note, Shared, dump
 from celeriac.plan import Plan, Resources
 from celeriac.units import cpus
@@ -71,13 +79,13 @@ def _environment(plan: Plan, beside: tuple[Address, ...]) -> dict[str, Any]:
 
 def _service(plan: Plan, unit: Unit, environment: Shared, servers: list[str]) -> dict[str, Any]:
     service: dict[str, Any] = {
-        "image": plan.deploy.image or f"{plan.name.lower()}:latest",
+        "image": image_of(plan),
         "build": ".",
         "command": list(listening(unit)),
         "environment": environment,
         "init": Note(True, "reaps what a killed slot leaves behind"),
         "restart": "unless-stopped",
-        "stop_grace_period": Note(seconds(unit.stop_after), f"{unit.why}, and 5s"),
+        "stop_grace_period": Note(f"{whole_seconds(unit.stop_after)}s", f"{unit.why}, and 5s"),
         "read_only": True,
         "tmpfs": ["/tmp"],  # noqa: S108 - in the container
         "cap_drop": ["ALL"],
@@ -98,13 +106,6 @@ def _service(plan: Plan, unit: Unit, environment: Shared, servers: list[str]) ->
         service["healthcheck"] = check
     service["deploy"] = _deploy(unit)
     return service
-
-
-def listening(unit: Unit) -> tuple[str, ...]:
-    """Give the command line of a unit in a container, where it listens at every address of its own network."""
-    if unit.port is None:
-        return unit.argv
-    return (*unit.argv, "--address", f"{EVERYWHERE}:{unit.port}")
 
 
 def _healthcheck(unit: Unit) -> dict[str, Any] | None:
@@ -165,8 +166,3 @@ def _resources(name: str, resources: Resources) -> dict[str, Any]:
 
 def _mebibytes(size: int) -> str:
     return f"{max(size // 2**20, 1)}M"
-
-
-def seconds(span: timedelta) -> str:
-    """Write whole seconds, rounded up, as every target reads them."""
-    return f"{-(-span // timedelta(seconds=1))}s"

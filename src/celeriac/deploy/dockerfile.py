@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from celeriac.deploy.units import writable_folders
+from celeriac.deploy.units import image_of, writable_folders
 from celeriac.plan import Plan
 
 FILE, IGNORED = "Dockerfile", ".dockerignore"
@@ -63,8 +63,7 @@ def render(plan: Plan) -> dict[str, str]:
     How the project is installed is read off its folder: a pyproject.toml with [project], else a requirements.txt, else
     Celeriac alone.
     """
-    image = plan.deploy.image or f"{plan.name.lower()}:latest"
-    head = _HEAD.format(name=plan.name, image=image)
+    head = _HEAD.format(name=plan.name, image=image_of(plan))
     writable = " ".join(f"/app/{folder}" for folder in (".celeriac", *writable_folders(plan)))
     return {
         FILE: head + _install(plan.folder) + _TAIL.format(command='["celeriac", "up"]', writable=writable),

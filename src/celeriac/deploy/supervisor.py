@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from celeriac.deploy.systemd import folder_of, user_of
-from celeriac.deploy.units import Unit, at_least, units
+from celeriac.deploy.units import Unit, at_least, units, whole_seconds
 from celeriac.plan import Plan
 
 _HEAD = """; {name}: written by `celeriac render supervisor`. Change the plan and render again.
@@ -59,5 +59,5 @@ def _program(plan: Plan, unit: Unit) -> str:
         count=at_least(unit),
         environment=f'{environment}PYTHONUNBUFFERED="1"',
         why=unit.why,
-        stop_s=round(unit.stop_after.total_seconds() + 0.499),
+        stop_s=whole_seconds(unit.stop_after),
     )

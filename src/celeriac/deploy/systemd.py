@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celeriac.deploy.units import Unit, at_least, units
+from celeriac.deploy.units import Unit, at_least, units, whole_seconds
 from celeriac.plan import Plan
 from celeriac.units import cpus
 
@@ -113,7 +113,7 @@ def _service(plan: Plan, unit: Unit) -> str:
         environment=environment,
         command=" ".join(command),
         why=unit.why,
-        stop_s=round(unit.stop_after.total_seconds() + 0.499),
+        stop_s=whole_seconds(unit.stop_after),
         resources=_resources(unit),
     )
 

@@ -55,6 +55,23 @@ def units(plan: Plan) -> tuple[Unit, ...]:
     return tuple(_unit(plan, process) for process in topology(one_each))
 
 
+def whole_seconds(span: timedelta) -> int:
+    """Give a span in seconds, rounded up: what a target is told to wait is never less than was meant."""
+    return -(-span // timedelta(seconds=1))
+
+
+def image_of(plan: Plan) -> str:
+    """The image of every container."""
+    return plan.deploy.image or f"{plan.name.lower()}:latest"
+
+
+def listening(unit: Unit) -> tuple[str, ...]:
+    """Give the command line of a unit in a container, where it listens at every address of its own network."""
+    if unit.port is None:
+        return unit.argv
+    return (*unit.argv, "--address", f"{EVERYWHERE}:{unit.port}")
+
+
 def writable_folders(plan: Plan) -> tuple[str, ...]:
     """List the folders, inside the project's, that its processes write to beside the state folder."""
     logs = [Path(file.path).parent for file in plan.logs.files.values()] if plan.logs else []

@@ -58,7 +58,7 @@ class Autoscale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Replicas(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds between which workers of a pool are started and stopped.
 
-    min: workers that run when there is nothing to do; 0 lets a cluster's scaler stop them all.
+    min: workers that run when there is nothing to do; with 0 none runs until work comes.
     max: workers that run at most.
     """
 

@@ -12,10 +12,10 @@ from celeriac.deploy.helm.values import differences, values
 from celeriac.deploy.keda.objects import scaled_units
 from celeriac.deploy.kubernetes.environment import environment
 from celeriac.deploy.kubernetes.objects import named, namespace, secret_name
-from celeriac.deploy.kubernetes.pods import image, plan_text
+from celeriac.deploy.kubernetes.pods import plan_text
 from celeriac.deploy.kubernetes.shared import network_policy, plan_map, service_account
 from celeriac.deploy.targets import read_plan_as_written, require_shared
-from celeriac.deploy.units import units
+from celeriac.deploy.units import image_of, units
 from celeriac.deploy.yaml import Note, dump, plain
 from celeriac.errors import DeployError
 from celeriac.plan import Plan
@@ -132,7 +132,7 @@ def _templates_of(plan: Plan) -> dict[str, str]:
 
 
 def _chart(plan: Plan) -> dict[str, Any]:
-    _, _, tag = image(plan).rpartition("/")[2].partition(":")
+    _, _, tag = image_of(plan).rpartition("/")[2].partition(":")
     return {
         "apiVersion": "v2",
         "name": named(plan),

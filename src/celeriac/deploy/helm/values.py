@@ -7,9 +7,9 @@ from typing import Any, get_args
 from celeriac.deploy.keda.objects import scaled_units
 from celeriac.deploy.kubernetes.environment import environment
 from celeriac.deploy.kubernetes.objects import object_name, secret_name
-from celeriac.deploy.kubernetes.pods import image, resources
+from celeriac.deploy.kubernetes.pods import resources
 from celeriac.deploy.kubernetes.workloads import objects_of
-from celeriac.deploy.units import Unit, units
+from celeriac.deploy.units import Unit, image_of, units
 from celeriac.deploy.yaml import Note, plain
 from celeriac.plan import Plan
 from celeriac.plan.model import ProfileName
@@ -33,7 +33,7 @@ def values(plan: Plan, *, services: tuple[str, ...], bounded: frozenset[str]) ->
     """
     every = units(plan)
     return {
-        "image": Note(image(plan), "[deploy].image"),
+        "image": Note(image_of(plan), "[deploy].image"),
         "secret": Note(secret_name(plan), "holds the variables; whoever installs makes it"),
         "environment": Note(plan.environment or "", "CELERIAC_ENV of every process"),
         "variables": Note(

@@ -8,7 +8,7 @@ from typing import Any
 from celeriac.deploy.keda.triggers import triggers
 from celeriac.deploy.kubernetes.objects import Object, metadata, named, object_name, secret_name
 from celeriac.deploy.kubernetes.workloads import is_scaled
-from celeriac.deploy.units import Unit, units
+from celeriac.deploy.units import Unit, units, whole_seconds
 from celeriac.deploy.yaml import Note
 from celeriac.errors import DeployError
 from celeriac.plan import Plan
@@ -68,7 +68,7 @@ def scaled_object(plan: Plan, unit: Unit) -> Object:
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": object_name(plan, unit)},
         "pollingInterval": Note(every, why_every),
-        "cooldownPeriod": Note(_seconds(calm), f"from the last task to no pod at all: {why_calm}"),
+        "cooldownPeriod": Note(whole_seconds(calm), f"from the last task to no pod at all: {why_calm}"),
         "minReplicaCount": Note(unit.replicas.min, f"[pools.{unit.name}].replicas.min"),
         "maxReplicaCount": Note(unit.replicas.max, f"[pools.{unit.name}].replicas.max"),
         "fallback": Note(
@@ -125,7 +125,7 @@ def _polling(plan: Plan, unit: Unit) -> tuple[int, str]:
     if not waits:
         return 15, "no queue of the pool has a max_wait"
     shortest, name = min(waits)
-    every = min(max(_seconds(shortest) // 2, 5), 30)
+    every = min(max(whole_seconds(shortest) // 2, 5), 30)
     return every, f"[queues.{name}].max_wait is {say_duration(shortest)}"
 
 
@@ -147,7 +147,7 @@ def _behavior(calm: timedelta, why: str) -> dict[str, Any]:
         },
         "scaleDown": {
             "stabilizationWindowSeconds": Note(
-                _seconds(calm), f"a pod goes when none was missed for so long: {why}"
+                whole_seconds(calm), f"a pod goes when none was missed for so long: {why}"
             ),
             "selectPolicy": "Max",
             # A pod that goes drains by its grace; few at once leave the others time to take over.
@@ -157,7 +157,3 @@ def _behavior(calm: timedelta, why: str) -> dict[str, Any]:
             ],
         },
     }
-
-
-def _seconds(span: timedelta) -> int:
-    return round(span.total_seconds() + 0.499)

@@ -7,7 +7,15 @@ from typing import Any
 
 from celeriac.deploy.kubernetes.environment import environment
 from celeriac.deploy.kubernetes.objects import labels, named, selector
-from celeriac.deploy.units import EVERYWHERE, Unit, volume_of, writable_folders
+from celeriac.deploy.units import (
+    EVERYWHERE,
+    Unit,
+    image_of,
+    listening,
+    volume_of,
+    whole_seconds,
+    writable_folders,
+)
 from celeriac.deploy.yaml import Note
 from celeriac.plan import Plan, Resources
 from celeriac.plan.flowers import host_and_port
@@ -42,7 +50,7 @@ def pod(plan: Plan, unit: Unit) -> dict[str, Any]:
         "serviceAccountName": named(plan),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": Note(_whole_seconds(unit), f"{unit.why}, and 5s"),
+        "terminationGracePeriodSeconds": Note(whole_seconds(unit.stop_after), f"{unit.why}, and 5s"),
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER_ID,
@@ -67,18 +75,11 @@ def pod(plan: Plan, unit: Unit) -> dict[str, Any]:
     return {"metadata": template, "spec": spec}
 
 
-def image(plan: Plan) -> str:
-    """The image of every container."""
-    return plan.deploy.image or f"{plan.name.lower()}:latest"
-
-
 def _container(plan: Plan, unit: Unit) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": "celeriac",
-        "image": image(plan),
-        "command": list(unit.argv)
-        if unit.port is None
-        else [*unit.argv, "--address", f"{EVERYWHERE}:{unit.port}"],
+        "image": image_of(plan),
+        "command": list(listening(unit)),
         "env": environment(plan),
     }
     if unit.port is not None:
@@ -102,7 +103,7 @@ def _counter(plan: Plan) -> dict[str, Any]:
     port = metrics_port(plan)
     return {
         "name": "metrics",
-        "image": image(plan),
+        "image": image_of(plan),
         "restartPolicy": "Always",
         "command": ["celeriac", "metrics", "--counts-only", "--address", f"{EVERYWHERE}:{port}"],
         "env": environment(plan),
@@ -192,10 +193,6 @@ def _mounts(plan: Plan) -> list[dict[str, Any]]:
             }
         )
     return mounts
-
-
-def _whole_seconds(unit: Unit) -> int:
-    return round(unit.stop_after.total_seconds() + 0.499)
 
 
 def _millicpus(count: float) -> str:
