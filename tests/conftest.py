@@ -156,7 +156,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def eventually() -> Callable[..., object]:
-    """`eventually(condition, within=10.0)`: wait until the condition gives something true."""
+    """`eventually(condition, within=60.0)`: wait until the condition gives something true."""
     return waiting.eventually
 
 

@@ -117,7 +117,7 @@ def test_the_admin_stays_the_editor(site: tuple[Admin, Running]) -> None:
         row = admin.row("in-the-admin")
         return bool(row["count"] >= 1 and row["last"])
 
-    eventually(written_back, within=10.0)
+    eventually(written_back, within=60.0)
     assert admin.row("once") == {**admin.row("once"), "enabled": False, "count": 0}
     # Several of its slots were due when the beat first saw it.
     assert beat.log.count("schedule one-of-many sent") == 1
@@ -130,15 +130,15 @@ def test_the_admin_stays_the_editor(site: tuple[Admin, Running]) -> None:
         "row = PeriodicTask.objects.get(name='off'); row.enabled = True; row.save()\n"
         "PeriodicTask.objects.create(name='of-the-code', task='site.note', interval=seconds(3600))"
     )
-    beat.wait_for_log("schedule new sent", within=8.0)
-    beat.wait_for_log("schedule off sent", within=8.0)
+    beat.wait_for_log("schedule new sent", within=60.0)
+    beat.wait_for_log("schedule off sent", within=60.0)
     counted = admin.row("in-the-admin")["count"]
 
     def sent(name: str) -> int:
         return beat.log.count(f"schedule {name} sent")
 
     stopped, of_the_code, of_new = sent("in-the-admin"), sent("of-the-code"), sent("new")
-    eventually(lambda: sent("new") >= of_new + 3, within=10.0)
+    eventually(lambda: sent("new") >= of_new + 3, within=60.0)
     assert sent("in-the-admin") == stopped
     assert admin.row("in-the-admin")["count"] == counted
     assert sent("of-the-code") == of_the_code, "the row of the same name wins"

@@ -40,8 +40,8 @@ def test_up_falls_back_says_why_and_everybody_uses_the_same(fallen_back):
     assert "cannot be reached" in status["broker"]["because"]
     assert [it["name"] for it in status["up"]["processes"]] == ["web-1", "recorder"]
     shop.celeriac("send", "shop.fail")
-    assert up.stop(within=20) == 0
-    dead = shop.celeriac("dead", "list", "--json", within=30)
+    assert up.stop(within=60) == 0
+    dead = shop.celeriac("dead", "list", "--json", within=60)
     assert [it["task"] for it in json.loads(dead.stdout)] == ["shop.fail"]
 
 

@@ -98,7 +98,7 @@ def test_why_follows_a_task_through_its_life(shop):
     good = send(shop, "shop.add", "1", "--kwarg", "y=2")
     flaky = send(shop, "shop.flaky")
     bad = send(shop, "shop.fail", "boom")
-    worker.wait_for_log("became letter", within=30)
+    worker.wait_for_log("became letter", within=60)
 
     assert why(shop, good)["verdict"] == "succeeded"
     assert why(shop, delayed)["verdict"] == "delayed"

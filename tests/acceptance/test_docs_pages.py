@@ -48,6 +48,6 @@ def test_the_quick_start_of_the_readme_works(project, eventually):
     assert (shop.folder / "tasks.py").exists()
     run_it, send_it = re.findall(r"^    (celeriac .*)$", page, re.MULTILINE)
     up = shop.start(*run_it.split())
-    eventually(lambda: "ready" in up.log, within=30)
+    eventually(lambda: "ready" in up.log, within=60)
     sent = shop.run(*send_it.split())
     assert sent.stdout == "5\n", sent.stderr

@@ -70,7 +70,7 @@ def test_a_demo_that_is_interrupted_leaves_nothing_running(
 ) -> None:
     work = tmp_path / "work"
     demo = _start(work)
-    eventually(lambda: (work / "up.log").exists() and "ready" in (work / "up.log").read_text(), within=40)
+    eventually(lambda: (work / "up.log").exists() and "ready" in (work / "up.log").read_text(), within=60)
     demo.send_signal(signal.SIGTERM)
     demo.communicate(timeout=40)
     assert demo.returncode == 128 + signal.SIGTERM

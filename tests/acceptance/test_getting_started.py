@@ -44,7 +44,7 @@ def test_every_command_of_the_page_does_what_the_page_says(shop, eventually):
     assert checked.returncode == 0, checked.stderr
 
     up = shop.start_celeriac("up")
-    eventually(lambda: "ready" in up.log, within=30)
+    eventually(lambda: "ready" in up.log, within=60)
 
     added = shop.run(*shell, typed[2])
     assert added.stdout == expected(typed[2]) == "5\n", added.stderr
@@ -66,12 +66,12 @@ def test_every_command_of_the_page_does_what_the_page_says(shop, eventually):
         assert ran.returncode == 0, f"{command}\n{ran.stdout}{ran.stderr}"
 
     up.signal(signal.SIGINT)
-    assert up.wait(within=30) == 0
+    assert up.wait(within=60) == 0
 
 
 def test_the_pages_own_python_sends_a_task_as_with_any_celery_app(shop, eventually):
     script = next(text for kind, text in FENCE.findall(PAGE.read_text()) if "create_app" in text)
     up = shop.start_celeriac("up")
-    eventually(lambda: "ready" in up.log, within=30)
+    eventually(lambda: "ready" in up.log, within=60)
     sent = shop.run("python", "-c", script)
     assert sent.stdout == "5\n", sent.stderr

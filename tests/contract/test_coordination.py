@@ -90,7 +90,7 @@ def test_a_released_lease_is_nobodys(store: Coordination, name: str) -> None:
 
 def test_a_lease_lapses_and_passes_on(store: Coordination, name: str, eventually: Eventually) -> None:
     old = store.acquire(name, "a", SHORT)
-    new = eventually(lambda: store.acquire(name, "b", LONG), within=5)
+    new = eventually(lambda: store.acquire(name, "b", LONG), within=60)
     assert old is not None
     assert new.number > old.number  # type: ignore[attr-defined]
     assert store.current(name) == new
@@ -101,14 +101,14 @@ def test_a_lapsed_leader_cannot_renew_even_if_nobody_followed(
 ) -> None:
     term = store.acquire(name, "a", SHORT)
     assert term is not None
-    eventually(lambda: store.current(name) is None, within=5)
+    eventually(lambda: store.current(name) is None, within=60)
     assert not store.renew(term, LONG)
     assert not store.release(term)
 
 
 def test_a_lapsed_leader_gets_a_new_term(store: Coordination, name: str, eventually: Eventually) -> None:
     old = store.acquire(name, "a", SHORT)
-    eventually(lambda: store.current(name) is None, within=5)
+    eventually(lambda: store.current(name) is None, within=60)
     new = store.acquire(name, "a", LONG)
     assert old is not None
     assert new is not None
@@ -120,7 +120,7 @@ def test_a_lapsed_leader_cannot_end_the_next_term(
     store: Coordination, name: str, eventually: Eventually
 ) -> None:
     old = store.acquire(name, "a", SHORT)
-    new = eventually(lambda: store.acquire(name, "b", LONG), within=5)
+    new = eventually(lambda: store.acquire(name, "b", LONG), within=60)
     assert old is not None
     assert not store.release(old)
     assert not store.renew(old, LONG)
@@ -162,7 +162,7 @@ def test_only_the_owner_gives_a_claim_up(store: Coordination, name: str) -> None
 
 def test_a_claim_lapses(store: Coordination, name: str, eventually: Eventually) -> None:
     assert store.claim(name, "a", SHORT)
-    eventually(lambda: store.claim(name, "b", LONG), within=5)
+    eventually(lambda: store.claim(name, "b", LONG), within=60)
     assert not store.unclaim(name, "a")
 
 
@@ -199,7 +199,7 @@ def test_a_document_lapses_and_its_version_never_comes_back(
 ) -> None:
     assert store.swap(name, ABSENT, b"one", SHORT)
     first = store.load(name)
-    eventually(lambda: store.load(name) is None, within=5)
+    eventually(lambda: store.load(name) is None, within=60)
     assert first is None or not store.swap(name, first.version, b"two")
     assert store.swap(name, ABSENT, b"one")
     again = store.load(name)
@@ -215,7 +215,7 @@ def test_a_document_that_is_kept_for_ever_loses_its_earlier_ttl(
     assert read is not None
     assert store.swap(name, read.version, b"long")
     assert store.swap(f"{name}/other", ABSENT, b"a later one", timedelta(milliseconds=400))
-    eventually(lambda: store.load(f"{name}/other") is None, within=5)
+    eventually(lambda: store.load(f"{name}/other") is None, within=60)
     assert store.load(name) is not None
 
 
@@ -246,7 +246,7 @@ def test_after_its_term_nobody_writes_under_it(
     store: Coordination, name: str, eventually: Eventually
 ) -> None:
     old = store.acquire(name, "a", SHORT)
-    eventually(lambda: store.current(name) is None, within=5)
+    eventually(lambda: store.current(name) is None, within=60)
     assert not store.swap(name, ABSENT, b"late", under=old)
     new = store.acquire(name, "b", LONG)
     assert not store.swap(name, ABSENT, b"late", under=old)
@@ -267,7 +267,7 @@ def test_amounts_add_up_and_nothing_is_lost_between_threads(url: str, store: Coo
 def test_what_was_counted_leaves_the_window(store: Coordination, name: str, eventually: Eventually) -> None:
     span = timedelta(milliseconds=200)
     assert store.add(name, span, 5) == 5
-    eventually(lambda: store.add(name, span, 0) == 0, within=5)
+    eventually(lambda: store.add(name, span, 0) == 0, within=60)
     assert store.add(name, span, 2) == 2
 
 

@@ -63,7 +63,7 @@ def test_an_adopted_project_runs_by_celerys_own_command(project):
     app = celeriac.adopt(Celery("test", set_as_current=False), made.folder / "celeriac.toml")
 
     assert app.send_task("proj.shared", (7,)).get(timeout=10) == 7
-    sent = made.run("celery", "-A", "proj", "call", "proj.urgent", within=30).stdout.strip()
+    sent = made.run("celery", "-A", "proj", "call", "proj.urgent", within=60).stdout.strip()
     assert app.AsyncResult(sent).get(timeout=10) == "at once"
 
     failed = app.send_task("proj.own")
@@ -73,5 +73,5 @@ def test_an_adopted_project_runs_by_celerys_own_command(project):
     letter = read_letter(message)
     assert (letter.task, letter.attempts, letter.exception) == ("proj.own", 2, "builtins.ConnectionError")
 
-    inspected = made.run("celery", "-A", "proj", "inspect", "ping", within=30)
+    inspected = made.run("celery", "-A", "proj", "inspect", "ping", within=60)
     assert "pong" in inspected.stdout, inspected.stderr

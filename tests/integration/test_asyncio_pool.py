@@ -213,7 +213,7 @@ def test_a_drained_worker_finishes_its_coroutines(
     drain = own_shop.start_celeriac("drain")
     drain.wait_for_log("asked to finish", within=60)
     (own_shop.folder / "go on").touch()
-    assert drain.wait(within=30) == 0
+    assert drain.wait(within=60) == 0
     assert (own_shop.folder / "ended").exists()
 
 

@@ -73,23 +73,23 @@ def letters(shop) -> list[dict[str, str]]:
 
 def test_each_letter_is_told_of_once_and_the_handlers_own_is_not(shop, eventually):
     up = shop.start_celeriac("up")
-    up.wait_for_log("ready: 2 running", within=40)
+    up.wait_for_log("ready: 2 running", within=60)
     failed = shop.celeriac("send", "shop.fail").stdout.strip()
-    eventually(lambda: lines(shop, "handled") == [f"{failed} failed"], within=20)
+    eventually(lambda: lines(shop, "handled") == [f"{failed} failed"], within=60)
     assert f"shop.fail[{failed}] failed for good in attempt 1: ValueError('no')" in up.log
 
     refused = shop.celeriac("send", "shop.fail", "--kwarg", "by=stranger").stdout.strip()
-    eventually(lambda: lines(shop, "handled") == [f"{failed} failed", f"{refused} failed"], within=20)
+    eventually(lambda: lines(shop, "handled") == [f"{failed} failed", f"{refused} failed"], within=60)
     assert "PermissionError" in up.log
 
     # Two letters of the handler itself, and no third call.
-    eventually(lambda: len(letters(shop)) == 4, within=20, every=0.3)
+    eventually(lambda: len(letters(shop)) == 4, within=60, every=0.3)
     (first,) = [it["id"] for it in letters(shop) if it["task_id"] == failed]
     shop.celeriac("dead", "replay", first, "--yes")
-    eventually(lambda: len(lines(shop, "handled")) == 3, within=20)
+    eventually(lambda: len(lines(shop, "handled")) == 3, within=60)
     assert lines(shop, "handled")[-1] == f"{failed} failed", "the replay died again: a letter of its own"
-    eventually(lambda: len(letters(shop)) == 6, within=20, every=0.3)
+    eventually(lambda: len(letters(shop)) == 6, within=60, every=0.3)
     assert len(lines(shop, "handled")) == 3
     assert len(lines(shop, "hooked")) == 6, "hooks hear of every letter, also the handler's"
     assert "the hook Note.handle_dead_letter failed" in up.log
-    assert up.stop(within=20) == 0
+    assert up.stop(within=60) == 0

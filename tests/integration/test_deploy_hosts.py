@@ -189,7 +189,7 @@ def test_every_unit_starts_as_written_and_says_when_it_is_ready(
     assert unit_line(file, "Type") == "notify"
     running = start_unit(shop, file)
     assert notified.wait() == b"READY=1", running.log
-    assert running.stop(within=30) == 0, running.log
+    assert running.stop(within=60) == 0, running.log
 
 
 def test_a_busy_unit_drains_within_its_grace(
@@ -226,7 +226,7 @@ def test_what_a_unit_is_killed_with_runs_again(
 def test_its_lines_are_json_for_the_journal(shop: Project, notified: Notified) -> None:
     running = start_unit(shop, rendered(shop, "systemd") / "shop-metrics.service")
     notified.wait()
-    running.stop(within=30)
+    running.stop(within=60)
     lines = [line for line in running.log.splitlines() if line]
     assert lines
     assert all(isinstance(json.loads(line), dict) for line in lines)

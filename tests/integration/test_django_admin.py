@@ -48,7 +48,7 @@ def site(project, eventually):
     made.ask(
         f"from shop.tasks import fail\nfor text in [{HOSTILE!r}, 'two', 'three']:\n    fail.delay(text)\nanswer = 1"
     )
-    eventually(lambda: worker.log.count("became letter") == 3, within=30)
+    eventually(lambda: worker.log.count("became letter") == 3, within=60)
     return made
 
 
@@ -138,7 +138,7 @@ answer["makemigrations"] = call_command("makemigrations", "celeriac", check=True
         "makemigrations": None,
     }
     # The two that were replayed ran again, and died again.
-    eventually(lambda: site.worker.log.count("became letter") == 5, within=30)
+    eventually(lambda: site.worker.log.count("became letter") == 5, within=60)
     assert site.worker.stop() == 0
 
 

@@ -112,7 +112,7 @@ def test_manage_py_passes_everything_on_to_the_command_line(site, eventually):
     )
     assert paid == [True, ["SUCCESS"]]
     made.ask("from shop.tasks import fail\nfail.delay('of hunger')\nanswer = 1")
-    eventually(lambda: "became letter" in worker.log, within=20)
+    eventually(lambda: "became letter" in worker.log, within=60)
 
     listed = made.manage("celeriac", "dead", "list", "--json")
     assert '"shop.fail"' in listed.stdout, listed.stderr

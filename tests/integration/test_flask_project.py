@@ -124,15 +124,15 @@ def test_flask_celeriac_runs_the_workers_of_an_application_factory(project, even
     made = project(plan=PLAN)
     made.write("shop.py", SHOP)
     up = made.start("flask", "--app", "shop", "celeriac", "up")
-    up.wait_for_log("ready: ", within=40)
+    up.wait_for_log("ready: ", within=60)
     client = "import shop, json; print(json.dumps(shop.create_app().test_client().post('/greet/you').json))"
     sent = made.run("python", "-c", client, within=60)
     assert json.loads(sent.stdout)["value"] == "hello you", sent.stderr
 
     made.run("flask", "--app", "shop", "celeriac", "send", "shop.fail")
-    eventually(lambda: "became letter" in up.log, within=20)
+    eventually(lambda: "became letter" in up.log, within=60)
     listed = made.run("flask", "--app", "shop", "celeriac", "dead", "list", "--json")
     assert '"shop.fail"' in listed.stdout, listed.stderr
     assert made.run("flask", "--app", "shop", "celeriac", "nonsense").returncode == 2
     assert "Usage: celeriac" in made.run("flask", "--app", "shop", "celeriac", "--help").stdout
-    assert up.stop(within=30) == 0, up.log
+    assert up.stop(within=60) == 0, up.log

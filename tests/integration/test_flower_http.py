@@ -89,7 +89,7 @@ def test_up_runs_flowers_that_show_workers_and_tasks_behind_a_password(project, 
         environ={"SHOP_FLOWER": "ada:secret", "FLOWER_UNAUTHENTICATED_API": "true"},
     )
     up = shop.start_celeriac("up")
-    up.wait_for_log("ready: 5 running", within=40)
+    up.wait_for_log("ready: 5 running", within=60)
     assert "secret" not in up.log
     assert not any("secret" in " ".join(process.cmdline()) for process in up.family())
 
@@ -100,22 +100,22 @@ def test_up_runs_flowers_that_show_workers_and_tasks_behind_a_password(project, 
     )
     assert site.status("/workers") == 200
     assert Site(port, "", "ada:secret").status("/workers") == 404, "it is under its prefix only"
-    eventually(lambda: site.workers() == {"web-1", "batch-1"}, within=20, every=0.3)
+    eventually(lambda: site.workers() == {"web-1", "batch-1"}, within=60, every=0.3)
 
     heavy = Site(heavy_port)
-    eventually(lambda: heavy.workers() == {"batch-1"}, within=20, every=0.3)
+    eventually(lambda: heavy.workers() == {"batch-1"}, within=60, every=0.3)
 
     def send(task: str, *arguments: str) -> str:
         return shop.celeriac("send", task, *arguments).stdout.strip()
 
     # Workers send events once a Flower has asked them to.
-    added = eventually(lambda: shown(site, send("shop.add", "2", "3"), "SUCCESS", eventually), within=30)
+    added = eventually(lambda: shown(site, send("shop.add", "2", "3"), "SUCCESS", eventually), within=60)
     failed = send("shop.fail")
-    eventually(lambda: heavy.tasks().get(failed) == "FAILURE", within=20, every=0.2)
-    eventually(lambda: site.tasks().get(failed) == "FAILURE", within=20, every=0.2)
+    eventually(lambda: heavy.tasks().get(failed) == "FAILURE", within=60, every=0.2)
+    eventually(lambda: site.tasks().get(failed) == "FAILURE", within=60, every=0.2)
     assert added not in heavy.tasks(), "that Flower shows its own pools alone"
     assert heavy.workers() == {"batch-1"}
-    assert up.stop(within=20) == 0, up.log
+    assert up.stop(within=60) == 0, up.log
 
 
 HISTORY_PLAN = """\
@@ -135,18 +135,18 @@ def test_a_flower_that_keeps_its_history_knows_old_tasks_after_a_restart(project
     port = free_port()
     shop = project(plan=HISTORY_PLAN.format(port=port), environ={"FLOWER_UNAUTHENTICATED_API": "true"})
     up = shop.start_celeriac("up")
-    up.wait_for_log("ready: 3 running", within=40)
+    up.wait_for_log("ready: 3 running", within=60)
     site = Site(port)
-    eventually(lambda: site.workers() == {"web-1"}, within=20, every=0.3)
+    eventually(lambda: site.workers() == {"web-1"}, within=60, every=0.3)
 
     def send() -> str:
         return shop.celeriac("send", "shop.add", "2", "3").stdout.strip()
 
     # Workers send events once Flower has asked them to.
     done = eventually(lambda: shown(site, send(), "SUCCESS", eventually), within=60)
-    assert up.stop(within=20) == 0, up.log
+    assert up.stop(within=60) == 0, up.log
     again = shop.start_celeriac("flower")
-    again.wait_for_log("Flower listens", within=40)
+    again.wait_for_log("Flower listens", within=60)
     assert site.tasks()[done] == "SUCCESS"
 
 
@@ -207,7 +207,7 @@ def test_its_page_of_the_broker_shows_what_rabbitmq_counts(project, rabbitmq_ser
     eventually(lambda: row() == ["0", "0", "0", "1"], within=60, every=0.3)
     assert Site(port, "/flower").status("/broker") == 401
     assert "guest" not in " ".join(" ".join(process.cmdline()) for process in up.family())
-    assert up.stop(within=30) == 0, up.log
+    assert up.stop(within=60) == 0, up.log
 
 
 def shown(site: Site, task_id: str, state: str, eventually) -> str | None:

@@ -80,7 +80,7 @@ def test_killed_recorders_lose_no_letter_and_killed_replays_send_none_twice(brok
         kill_at_random(RECORD, broker, tmp_path, draw)
     recorder = Recorder(app, records)
     # What a killed recorder held comes back once its lease is seen to be broken.
-    assert eventually(lambda: recorder.catch_up() + records.count(LetterFilter()) >= LETTERS, within=30)
+    assert eventually(lambda: recorder.catch_up() + records.count(LetterFilter()) >= LETTERS, within=60)
     assert sorted(records.ids(LetterFilter())) == sorted(ids)
 
     for _ in range(KILLS):

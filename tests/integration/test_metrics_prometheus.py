@@ -163,13 +163,13 @@ def test_prometheus_reads_exactly_what_was_done(
             assert value == wanted, f"{promql} is {value}, not {wanted}"
             return True
 
-        eventually(equal, within=40, every=0.1)
+        eventually(equal, within=60, every=0.1)
 
     # Slots are recycled after 7 tasks, a dozen times; two kill themselves in the middle of a task.
     send(shop, "shop.add=100", "shop.fail=5", "shop.flaky=4", "shop.kill_slot_once=2", "shop.stuck=1")
     # A whole worker is killed -9 while it runs a task, and started again.
     send(shop, "shop.hold=1")
-    eventually((shop.folder / "held").exists, within=40)
+    eventually((shop.folder / "held").exists, within=60)
     kill_worker(shop, "slow-1")
     # Its task runs again when its lease has lapsed.
     eventually(lambda: (shop.folder / "held").read_text() == "xx", within=60)
@@ -239,7 +239,7 @@ def test_prometheus_reads_exactly_what_was_done(
     assert get(port, "/nothing")[0] == 404
 
     # What was counted is not forgotten by a stop and a start.
-    assert up.stop(within=40) == 0
+    assert up.stop(within=60) == 0
     assert not any((shop.folder / ".celeriac" / "workers").glob("*.pulse"))
     again = shop.start_celeriac("metrics")
     again.wait_for_log("serving")
@@ -257,9 +257,9 @@ def test_a_run_that_died_with_its_worker_is_counted_as_begun_and_its_next_as_end
     up.wait_for_log("ready:", within=60)
     send(shop, "shop.hold=1")
     held = shop.folder / "held"
-    eventually(held.exists, within=40)
+    eventually(held.exists, within=60)
     kill_worker(shop, "slow-1")
-    eventually(lambda: held.read_text() == "xx", within=40)
+    eventually(lambda: held.read_text() == "xx", within=60)
     assert 'celeriac_queue_messages{queue="held",state="unacked"} 1.0' in get(port, "/metrics")[1]
     (shop.folder / "go on").touch()
     eventually(
@@ -330,7 +330,7 @@ def test_a_password_guards_the_metrics_and_a_real_prometheus_scrapes_with_it(
     assert get(port, "/health/ready") == (503, '{"ready":false}')
     assert get(port, "/health/celery") == (503, '{"workers":0,"active_tasks":0,"healthy":false}')
     server = prometheus(f"127.0.0.1:{port}", auth="ada:pa:ss wörd")
-    eventually(lambda: server.value("celeriac_broker_up") == 1, within=40, every=0.1)
+    eventually(lambda: server.value("celeriac_broker_up") == 1, within=60, every=0.1)
 
 
 def test_a_busy_port_is_said_with_its_remedy(project: Callable[..., Project], tmp_path: Path) -> None:

@@ -53,10 +53,12 @@ def body(self, parts, number):
 PARTS = 20
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(params=["sqlite", "redis", "postgres"])
 def places(request: pytest.FixtureRequest) -> str:
     if request.param == "sqlite":
         return ""
+    if request.param == "postgres":
+        return f'results = "{request.getfixturevalue("postgres_server").new_database()}"'
     server = request.getfixturevalue("redis_server")
     server.flush()
     options = "[celery]\nbroker_transport_options = { lease = 2.0 }"

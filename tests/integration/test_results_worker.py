@@ -139,7 +139,7 @@ def test_a_chord_survives_kill_9_of_the_whole_worker(
 ) -> None:
     parts = [app.signature("shop.add", (n, 0)) for n in range(200)]
     fired = chord(parts, app.signature("shop.total"), app=app)()
-    eventually(lambda: any(part.ready() for part in fired.parent.results), within=20)
+    eventually(lambda: any(part.ready() for part in fired.parent.results), within=60)
     shop.worker.signal_group(signal.SIGKILL)
     shop.start_celeriac("worker", "web")
     assert fired.get(timeout=60) == list(range(200))
@@ -157,12 +157,12 @@ def test_a_failed_chord_is_mended_by_replaying_its_letter(
     (shop.folder / "mended").touch()
     records = Records(f"sqlite:///{shop.folder / 'records.db'}")
     recorder = Recorder(app, records)
-    eventually(recorder.catch_up, within=20)
+    eventually(recorder.catch_up, within=60)
     (letter,) = records.find(LetterFilter())
     Replayer(app, records).replay(letter.id)
     failed = letter.task_id
     # An AsyncResult keeps the first outcome it saw, so a mended one is read anew.
-    eventually(lambda: app.AsyncResult(fired.id).state == "SUCCESS", within=20)
+    eventually(lambda: app.AsyncResult(fired.id).state == "SUCCESS", within=60)
     assert app.AsyncResult(fired.id).get(timeout=1) == [0, 1, 2, 3]
     assert app.AsyncResult(failed).get(timeout=1) == 3
     assert _runs_of_total(shop.folder) == 1
@@ -254,10 +254,10 @@ def test_a_paused_worker_that_comes_back_may_not_write_a_result(
     app = create_app(read_plan(shop.folder / "celeriac.toml"))
     paused = shop.start_celeriac("worker", "web", "--replica", "1")
     waiting = app.signature("shop.wait").delay()
-    eventually((shop.folder / "first").exists, within=20)
+    eventually((shop.folder / "first").exists, within=60)
     paused.signal_group(signal.SIGSTOP)
     shop.start_celeriac("worker", "web", "--replica", "2")
-    eventually((shop.folder / "second").exists, within=30)
+    eventually((shop.folder / "second").exists, within=60)
     (shop.folder / "go-first").touch()
     paused.signal_group(signal.SIGCONT)
     paused.wait_for_log("refused a late SUCCESS")

@@ -128,7 +128,7 @@ class Shop:
             return next((letter for letter in self.letters if letter.task_id == result.id), None)
 
         # Celery notices the death of a pool process at once or, when the race is lost, up to 5 s later.
-        return eventually(found, within=30)
+        return eventually(found, within=60)
 
     def letters_of(self, result: Any) -> list[Letter]:
         self._drain()
@@ -274,7 +274,7 @@ def test_a_task_that_takes_whole_workers_with_it_ends_as_a_failure_and_a_letter(
         shop = Shop(project, "solo")
         sent = shop.send("shop.die", "worker", "kill")
         for _ in range(2):
-            shop.worker.wait(within=20)
+            shop.worker.wait(within=60)
             shop.start_worker("solo")
         letter = shop.letter_of(sent)
         assert (letter.reason, letter.deliveries, shop.runs("worker")) == ("poison", 2, 2)

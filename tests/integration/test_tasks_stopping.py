@@ -120,7 +120,7 @@ def test_a_task_dropped_by_cold_shutdowns_is_not_counted_as_a_death(shop):
         # Celery forgets to cancel what a pool process runs but has not yet reported, and waits for its end.
         eventually(lambda run=run: shop.runs("slow") == run and shop.is_running(sent))
         worker.signal(signal.SIGQUIT)
-        worker.wait(within=20)
+        worker.wait(within=60)
     assert shop.take_letters() == []
     assert sent.state != "FAILURE"
 
@@ -139,7 +139,7 @@ def test_a_warm_shutdown_finishes_what_runs_and_a_cold_one_after_it_does_not_wai
     worker.signal(signal.SIGTERM)
     worker.wait_for_log("Warm shutdown")
     worker.signal(signal.SIGQUIT)
-    worker.wait(within=20)
+    worker.wait(within=60)
     assert shop.take_letters() == []
 
 
@@ -147,7 +147,7 @@ def test_a_poison_task_ends_also_on_a_broker_that_does_not_count(shop, redis_ser
     shop = shop(broker=f'broker = "{redis_server.url}"')
     worker = shop.start()
     sent = shop.app.send_task("shop.die", ("poison",))
-    [letter] = eventually(shop.take_letters, within=30)
+    [letter] = eventually(shop.take_letters, within=60)
     assert (letter.reason, letter.deliveries, shop.runs("poison")) == ("poison", 2, 2)
     assert eventually(lambda: sent.state == "FAILURE")
     assert shop.app.send_task("shop.add", (1, 2)).get(timeout=5) == 3

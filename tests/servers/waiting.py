@@ -9,7 +9,7 @@ from typing import TypeVar
 Value = TypeVar("Value")
 
 
-def eventually(condition: Callable[[], Value], *, within: float = 10.0, every: float = 0.02) -> Value:
+def eventually(condition: Callable[[], Value], *, within: float = 60.0, every: float = 0.02) -> Value:
     """Call `condition` until it gives something true, and give that back.
 
     within, every: seconds. An AssertionError raised by the condition counts as "not yet".
