@@ -80,7 +80,7 @@ def on_redis(new_etl: Callable[..., Etl], redis_server: Any, postgres_server: An
 def running(on_redis: Etl) -> Iterator[Running]:
     """`make up`."""
     up = on_redis.start_make("up")
-    up.wait_for_log("ready: 7 running", within=WITHIN_S)
+    up.wait_for_log("ready: 8 running", within=WITHIN_S)
     yield up
     stop(on_redis, up)
 
@@ -130,7 +130,7 @@ def test_the_demo_runs_on_rabbitmq(new_etl: Callable[..., Etl], rabbitmq_server:
 def test_its_own_tests_pass(new_etl: Callable[..., Etl]) -> None:
     done = new_etl().make("test", within=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "25 passed" in done.stdout
+    assert "27 passed" in done.stdout
 
 
 def test_the_plan_declares_the_queues_the_workers_and_the_schedules(on_redis: Etl, running: Running) -> None:
@@ -204,7 +204,7 @@ def test_a_killed_worker_loses_no_file_and_loads_none_twice(new_etl: Callable[..
             f"data/incoming/{number}.csv", f"category,value,count\nA,{number}.0,1\n" + "B,1.0,1\n" * 2000
         )
     up = etl.start_make("up")
-    up.wait_for_log("ready: 7 running", within=WITHIN_S)
+    up.wait_for_log("ready: 8 running", within=WITHIN_S)
     etl.python("from src.tasks.sync_tasks import sync_data; sync_data.delay().get(timeout=60)")
     [worker] = [it for it in etl.celeriac_json("status")["up"]["processes"] if it["name"] == "etl-1"]
     family = [psutil.Process(worker["pid"]), *psutil.Process(worker["pid"]).children(recursive=True)]

@@ -14,6 +14,7 @@ broker = "redis://production.invalid:6379/0"
 
 [queues.default]
 [queues.low]
+[queues.waiting]
 
 [pools.web]
 queues = ["default"]
@@ -22,7 +23,12 @@ executor = "solo"
 queues = ["low"]
 executor = "prefork"
 concurrency = 1
+[pools.loop]
+queues = ["waiting"]
+executor = "asyncio"
 
+[tasks."shop.meet"]
+queue = "waiting"
 [tasks."shop.flaky"]
 retry = { limit = 2, backoff = "10ms", on = ["builtins.ConnectionError"] }
 [tasks."shop.pay"]
@@ -30,11 +36,13 @@ queue = "low"
 """
 
 SHOP = """\
+import asyncio
 import os
 
 from celery import chain, chord, group, shared_task
 
 RUNS = []
+MET = []
 
 
 @shared_task(name="shop.pay")
@@ -71,6 +79,14 @@ def total(amounts):
 @shared_task(name="shop.where")
 def where():
     return os.getpid()
+
+
+@shared_task(name="shop.meet")
+async def meet(others):
+    MET.append(asyncio.current_task())
+    while len(MET) < others:
+        await asyncio.sleep(0.01)
+    return len(MET)
 
 
 @shared_task(name="shop.leave")
@@ -215,6 +231,12 @@ def test_on_the_worker_of_a_pool():
     assert not shop.where.delay().ready()
 
 
+@pytest.mark.celeriac("process", pool="loop")
+def test_on_the_event_loop_of_a_pool():
+    met = [shop.meet.delay(5) for _ in range(5)]
+    assert [each.get(timeout=10) for each in met] == [5] * 5
+
+
 def test_afterwards_inline_again(celeriac_sent):
     assert shop.where.delay().get(timeout=1) == os.getpid()
     assert "CELERY_BROKER_URL" in os.environ
@@ -246,7 +268,7 @@ def test_tasks_run_inline_and_can_be_asserted_on(shop):
 
 def test_tasks_run_on_real_workers(shop):
     shop.makepyfile(test_workers=WORKERS)
-    run(shop).assert_outcomes(passed=5)
+    run(shop).assert_outcomes(passed=6)
 
 
 def test_it_works_beside_celerys_own_plugin(shop):

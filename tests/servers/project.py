@@ -19,9 +19,12 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 MARK = "CELERIAC_TEST_PROJECT"
 #: Where `celeriac` and `celery` of this environment are.
 PROGRAMS = Path(sys.executable).parent
-#: A shell's own settings must not reach into a test.
-NOT_INHERITED = ("CELERY_", "CELERIAC_", "BROKER_URL", "RESULT_URL", "STATE_URL", "MAX_TASKS_PER_CHILD")
-STOPS_WITHIN_S = 10.0
+#: The settings of a shell, or of the make that runs the tests (`make test ARGS=…`), must not reach into a test.
+NOT_INHERITED = (
+    *("CELERY_", "CELERIAC_", "BROKER_URL", "RESULT_URL", "STATE_URL", "MAX_TASKS_PER_CHILD"),
+    *("MAKE", "MFLAGS", "ARGS", "JOBS"),
+)
+STOPS_WITHIN_S = 60.0
 
 PLAN = """\
 [celeriac]
@@ -85,7 +88,7 @@ class Running:
         except psutil.NoSuchProcess:
             return []
 
-    def wait_for_log(self, text: str, *, within: float = 20.0) -> str:
+    def wait_for_log(self, text: str, *, within: float = 60.0) -> str:
         """Wait until `text` was printed; fails at once, with the log, if the process ends without it."""
 
         def said() -> str:
@@ -165,7 +168,7 @@ class Project:
         """Start `celery …`, as `start_celery("-A", "shop", "worker", "-P", "solo")`."""
         return self.start(str(PROGRAMS / "celery"), *arguments)
 
-    def run(self, *command: str, within: float = 30.0, stdin: str = "") -> subprocess.CompletedProcess[str]:
+    def run(self, *command: str, within: float = 60.0, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command to its end and give what it printed; the caller judges the exit code."""
         return subprocess.run(
             command,
@@ -179,7 +182,7 @@ class Project:
         )
 
     def celeriac(
-        self, *arguments: str, within: float = 30.0, stdin: str = ""
+        self, *arguments: str, within: float = 60.0, stdin: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Run `celeriac …` to its end."""
         return self.run(str(PROGRAMS / "celeriac"), *arguments, within=within, stdin=stdin)

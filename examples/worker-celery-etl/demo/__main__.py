@@ -12,10 +12,10 @@ from demo.users_api import running_users_api
 def main() -> int:
     """Give the tour's exit code."""
     python = (sys.executable, "-m")
-    with running_users_api() as url:
+    with running_users_api() as api:
         return subprocess.run(
             [*python, "celeriac", "up", "--", *python, "demo.tour"],
-            env={**os.environ, "USERS_API_URL": url},
+            env={**os.environ, "USERS_API_URL": api.url},
             check=False,
         ).returncode
 

@@ -28,7 +28,11 @@ def orders_of(number: int) -> list[dict[str, Any]]:
 class Handler(BaseHTTPRequestHandler):
     """GET /users/N and /users/N/orders; 404 for everybody else."""
 
+    server: UsersServer
+
     def do_GET(self) -> None:
+        if self.server.together is not None:
+            self.server.together.wait(timeout=30)
         match self.path.strip("/").split("/"):
             case ["users", number] if number.isdecimal() and int(number) in USERS:
                 self._answer(200, user_of(int(number)))
@@ -49,10 +53,22 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the screen is the demo's."""
 
 
+class UsersServer(ThreadingHTTPServer):
+    """together: answers nobody until so many have asked; None: each at once."""
+
+    request_queue_size = 128
+    together: threading.Barrier | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is found."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
 @contextmanager
-def running_users_api() -> Iterator[str]:
-    """Serve on a free port until the block ends; give the URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+def running_users_api() -> Iterator[UsersServer]:
+    """Serve on a free port until the block ends."""
+    with UsersServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield server
         server.shutdown()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.users_api import running_users_api
+from demo.users_api import UsersServer, running_users_api
 
 SAMPLE = Path(__file__).parents[1] / "sample"
 
@@ -31,12 +31,12 @@ def data_folder(own_folder: Path) -> Iterator[Path]:
     shutil.rmtree(own_folder, ignore_errors=True)
 
 
-@pytest.fixture
-def users_api(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A real HTTP server with thirty users."""
-    with running_users_api() as url:
-        monkeypatch.setenv("USERS_API_URL", url)
-        yield url
+@pytest.fixture(scope="session")
+def users_api() -> Iterator[UsersServer]:
+    """A real HTTP server with thirty users; worker processes are told of it, too."""
+    with running_users_api() as api, pytest.MonkeyPatch.context() as environ:
+        environ.setenv("USERS_API_URL", api.url)
+        yield api
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from demo.users_api import UsersServer
 from src import warehouse
 from src.references import LARGEST_BYTES, give, take
 from src.tasks.cleanup_tasks import cleanup_old_data
@@ -90,15 +92,20 @@ def test_a_table_is_no_place_for_sql() -> None:
         load_data(ROWS, "sales; drop table sales")
 
 
-def test_a_user_and_the_orders_are_fetched(users_api: str) -> None:
-    user = fetch_user_data(7)
+async def fetched(user_id: int) -> dict[str, Any]:
+    user: dict[str, Any] = await fetch_user_data(user_id)
+    return user
+
+
+def test_a_user_and_the_orders_are_fetched(users_api: UsersServer) -> None:
+    user = asyncio.run(fetched(7))
     assert user["name"] == "Karen 7"
     assert user["orders"] >= 1
     assert user["spent"] > 0
 
 
 def test_an_unknown_user_is_not_asked_for_again(
-    users_api: str, celeriac_retried: Any, celeriac_letters: Any
+    users_api: UsersServer, celeriac_retried: Any, celeriac_letters: Any
 ) -> None:
     fetch_user_data.delay(4711)
     celeriac_retried.none(fetch_user_data)
@@ -117,6 +124,13 @@ def test_a_model_is_trained_measured_and_used(tmp_path: Path) -> None:
     assert 0.9 < trained["accuracy"] <= 1.0
     assert trained == train_model(X_path, y_path, model_path)
     assert predict_batch(model_path, X_path, str(tmp_path / "predicted.csv"))["rows"] == 178
+
+
+def test_a_report_goes_first_and_is_of_no_use_tomorrow(celeriac_sent: Any) -> None:
+    generate_daily_report.delay()
+    sent = celeriac_sent.one(generate_daily_report, queue="default", priority=9)
+    in_hours = (datetime.fromisoformat(sent.expires) - datetime.now(UTC)).total_seconds() / 3600
+    assert 5.9 < in_hours <= 6
 
 
 def test_the_report_of_a_day_has_what_was_loaded_that_day() -> None:

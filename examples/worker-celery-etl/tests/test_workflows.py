@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from celery import group
 
-from demo.users_api import USERS
+from demo.users_api import USERS, UsersServer
 from src import warehouse
 from src.celery_app import app
-from src.tasks.etl_tasks import extract_data, load_data, rows_of, transform_data
+from src.tasks.etl_tasks import extract_data, fetch_user_data, load_data, rows_of, transform_data
 from src.tasks.ml_tasks import train_model
 from src.tasks.sync_tasks import sync_data
 from src.workflows.data_pipeline import (
@@ -50,17 +52,27 @@ def test_parts_in_parallel_and_one_by_one_give_the_same(sales: Path, celeriac_be
     assert process_one_by_one(parts).get(timeout=60) == parallel
 
 
-def test_all_users_are_fetched_then_summed_up(users_api: str, celeriac_bench: Any) -> None:
+def test_all_users_are_fetched_then_summed_up(users_api: UsersServer, celeriac_bench: Any) -> None:
     summed = result(process_all_users(list(USERS)))
     assert summed["total_users"] == 30
     assert summed["summary"]["orders"] > 30
 
 
-def test_a_map_and_chunks_fetch_the_same_users(users_api: str, celeriac_bench: Any) -> None:
+def test_a_map_and_chunks_fetch_the_same_users(users_api: UsersServer, celeriac_bench: Any) -> None:
     few = fetch_few_users([1, 2, 3]).get(timeout=60)
     chunks = fetch_many_users([1, 2, 3], at_once=2).get(timeout=60)
     assert [len(chunk) for chunk in chunks] == [2, 1]
     assert [user for chunk in chunks for user in chunk] == few
+
+
+@pytest.mark.celeriac("process", pool="api")
+def test_one_worker_fetches_many_users_at_once(users_api: UsersServer) -> None:
+    users_api.together = threading.Barrier(20)
+    try:
+        users = group(fetch_user_data.s(user_id) for user_id in USERS).apply_async().get(timeout=60)
+    finally:
+        users_api.together = None
+    assert [user["user_id"] for user in users] == list(USERS)
 
 
 def test_a_file_is_taken_in_once_however_often_it_comes(

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from celeriac.app import load_app
 from celeriac.errors import TestingError
-from celeriac.plan import Plan, Pool, celery_arguments, read_plan
+from celeriac.plan import Plan, Pool, celery_arguments, celery_environ, read_plan
 from celeriac.supervise import lifeline
 from celeriac.testing.journal import Journal
 from celeriac.testing.redirect import moved, redirected
@@ -76,6 +76,7 @@ def running_process(plan: Plan, app_path: str | None, folder: Path, pool: str | 
             cwd=order.project,
             env={
                 **os.environ,
+                **_environ(plan, pool),
                 _VARIABLE: msgspec.json.encode(order).decode(),
                 lifeline.VARIABLE: f"{its_line.fileno()}:{_STOPS_WITHIN_S}",
             },
@@ -106,14 +107,20 @@ def running_process(plan: Plan, app_path: str | None, folder: Path, pool: str | 
         line.close()
 
 
-def worker_arguments(plan: Plan, pool: str | None) -> tuple[str, ...]:
-    """Give the command line of the plan's worker of `pool`; None: one of the first pool, reading every queue."""
-    if pool is None:
-        pool = next(iter(plan.pools), "tests")
-        every = tuple(plan.queues) or (plan.default_queue,)
-        first = plan.pools.get(pool, Pool(queues=every, executor="solo"))
-        plan = replace(plan, pools={pool: replace(first, queues=every)})
-    return celery_arguments(plan, pool)
+def worker_of(plan: Plan, pool: str | None) -> tuple[Plan, str]:
+    """Give the plan with the pool to run; None: the first one, made to read every queue."""
+    if pool is not None:
+        return plan, pool
+    pool = next(iter(plan.pools), "tests")
+    every = tuple(plan.queues) or (plan.default_queue,)
+    first = plan.pools.get(pool, Pool(queues=every, executor="solo"))
+    return replace(plan, pools={pool: replace(first, queues=every)}), pool
+
+
+def _environ(plan: Plan, pool: str | None) -> dict[str, str]:
+    plan, pool = worker_of(plan, pool)
+    # A pool that is not there is the worker's to name.
+    return celery_environ(plan, pool) if pool in plan.pools else {}
 
 
 def _main(order: Order) -> None:
@@ -130,7 +137,7 @@ def _main(order: Order) -> None:
             (folder / "worker.ready").touch()
 
         signals.worker_ready.connect(say_ready, weak=False)
-        app.worker_main(["--quiet", *worker_arguments(here, order.pool)])
+        app.worker_main(["--quiet", *celery_arguments(*worker_of(here, order.pool))])
 
 
 if __name__ == "__main__":

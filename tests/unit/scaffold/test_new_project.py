@@ -1,13 +1,17 @@
 """Generating a project: what is refused, what is written, and that the example is what its template makes."""
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
+from celeriac.deploy import compose
+from celeriac.deploy.units import writable_folders
 from celeriac.errors import ScaffoldError
 from celeriac.plan import read_plan
 from celeriac.scaffold import (
@@ -64,15 +68,41 @@ def test_the_broker_chosen_is_what_is_installed_and_named_in_the_example_environ
             "celeriac @ git+https://example.org/c.git",
             "celeriac[flower,postgres] @ git+https://example.org/c.git",
         ),
-        ("../..", "../..[flower,postgres]"),
+        ("../..", "celeriac[flower,postgres]"),
     ],
 )
 def test_celeriac_is_required_as_asked_with_the_extras_of_the_project(celeriac, line):
     assert render(answers(celeriac=celeriac))["requirements.txt"].splitlines()[0] == line
 
 
+def test_a_checkout_is_installed_by_make_alone_so_that_an_image_needs_none():
+    of_a_checkout, of_a_release = render(answers(celeriac="../..")), render(answers(celeriac="celeriac>=0.1"))
+    assert 'pip install --quiet "../.."' in of_a_checkout["Makefile"]
+    assert "../.." not in of_a_release["Makefile"]
+    assert not [line for line in of_a_checkout["requirements.txt"].splitlines() if line.startswith(".")]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_the_image_has_every_folder_that_its_plan_lets_containers_write_to(template, tmp_path):
+    generate(tmp_path, answers(template, "redis"))
+    plan = read_plan(tmp_path / "celeriac.toml", environ={})
+    made = (tmp_path / "Dockerfile").read_text()
+    assert "ENTRYPOINT" not in made  # the commands that are rendered begin with celeriac
+    for folder in (".celeriac", *writable_folders(plan)):
+        assert folder in re.search(r"chown 10001 (.*)", made)[1].split()
+
+
+def test_the_etl_worker_is_rendered_for_compose_under_the_names_people_know(tmp_path):
+    generate(tmp_path, answers("etl", "redis"))
+    text = compose.render(read_plan(tmp_path / "celeriac.toml", env="production", environ={}))
+    services = YAML(typ="safe").load(text["compose.yaml"])["services"]
+    assert {"worker", "worker-etl", "worker-api", "worker-ml", "beat", "flower", "redis"} <= services.keys()
+    assert services["redis"]["image"] == "redis:7-alpine"
+    assert services["beat"]["depends_on"] == {"redis": {"condition": "service_healthy"}}
+
+
 def test_the_example_is_exactly_what_its_template_generates():
-    """`python -m celeriac.scaffold.example` writes it anew."""
+    """`python -m celeriac.scaffold.example` writes it anew, and `make render` there what it carries in deploy/."""
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "."],
         cwd=FOLDER,
@@ -80,7 +110,8 @@ def test_the_example_is_exactly_what_its_template_generates():
         text=True,
         check=True,
     ).stdout.splitlines()
-    assert {path: (FOLDER / path).read_text() for path in tracked} == render(ANSWERS)
+    files = [path for path in tracked if not path.startswith("deploy/")]
+    assert {path: (FOLDER / path).read_text() for path in files} == render(ANSWERS)
 
 
 def test_the_etl_template_has_the_layout_that_people_know():

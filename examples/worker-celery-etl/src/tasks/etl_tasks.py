@@ -82,12 +82,21 @@ def process_chunk(chunk_id: int, data: Data) -> dict[str, Any]:
 
 
 @app.task
-def fetch_user_data(user_id: int) -> dict[str, Any]:
+async def fetch_user_data(user_id: int) -> dict[str, Any]:
     """Ask the API for a user and the user's orders, both at once.
 
+    A worker of the pool `api` asks for a hundred users at the same time, in one process.
     Raises: UnknownUser; httpx.HTTPError if the API fails, which counts against its breaker.
     """
-    return asyncio.run(_fetch(user_id))
+    config = load_config()
+    async with httpx.AsyncClient(
+        base_url=config.users_api_url, timeout=config.request_timeout_s, verify=_tls()
+    ) as api:
+        user, orders = await asyncio.gather(
+            _get(api, f"/users/{user_id}"), _get(api, f"/users/{user_id}/orders")
+        )
+    spent = sum(order["amount"] for order in orders)
+    return {"user_id": user_id, "name": user["name"], "orders": len(orders), "spent": round(spent, 2)}
 
 
 @app.task
@@ -102,18 +111,6 @@ def aggregate_results(results: list[dict[str, Any]]) -> dict[str, Any]:
             "best": best and best["name"],
         },
     }
-
-
-async def _fetch(user_id: int) -> dict[str, Any]:
-    config = load_config()
-    async with httpx.AsyncClient(
-        base_url=config.users_api_url, timeout=config.request_timeout_s, verify=_tls()
-    ) as api:
-        user, orders = await asyncio.gather(
-            _get(api, f"/users/{user_id}"), _get(api, f"/users/{user_id}/orders")
-        )
-    spent = sum(order["amount"] for order in orders)
-    return {"user_id": user_id, "name": user["name"], "orders": len(orders), "spent": round(spent, 2)}
 
 
 @lru_cache(maxsize=1)
