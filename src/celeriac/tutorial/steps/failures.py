@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 from celeriac.control.letters import letter_filter
@@ -138,7 +139,7 @@ def killed(stage: Stage) -> None:
     # On a busy machine a task may have ended before it was seen to run; that one proves nothing.
     for _ in range(_TRIES):
         sent = stage.send(long)
-        victim = stage.until("a worker to run it", lambda task=sent: _runs_on(stage, task, names))
+        victim = stage.until("a worker to run it", partial(_runs_on, stage, sent, names))
         was_running = not stage.figures.has_succeeded(sent)
         if was_running:
             break
