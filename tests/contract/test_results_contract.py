@@ -10,24 +10,37 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from celery import Celery, chain, chord, group
 from celery.app.task import Context
 from celery.canvas import Signature
 from celery.exceptions import ChordError, TimeoutError  # noqa: A004
 
-from celeriac.backends.redis import BACKENDS
+from celeriac.backends import BACKENDS
+from celeriac.backends.postgres import backend as postgres_backend
 from celeriac.backends.sqlite import SQLiteBackend
 
 Deliver = Callable[..., None]
 
 
-@pytest.fixture(params=["sqlite", "redis"])
+@pytest.fixture(scope="session")
+def postgres_results(request: pytest.FixtureRequest) -> str:
+    """One database for all tests: making one takes longer than most of them."""
+    return str(request.getfixturevalue("postgres_server").new_database())
+
+
+@pytest.fixture(params=["sqlite", "redis", "postgres"])
 def app(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Celery]:
     if request.param == "redis":
         server = request.getfixturevalue("redis_server")
         server.flush()
         place = server.database(1)
+    elif request.param == "postgres":
+        place = request.getfixturevalue("postgres_results")
+        with psycopg.connect(place, autocommit=True) as connection:
+            if connection.execute("SELECT to_regclass('celeriac_results')").fetchone() != (None,):
+                connection.execute("TRUNCATE celeriac_results, celeriac_groups, celeriac_chords CASCADE")
     else:
         place = f"sqlite:///{tmp_path / 'deep' / 'results.db'}"
     made = Celery("contract", broker="memory://", backend=place, set_as_current=False)
@@ -91,6 +104,13 @@ def a_run(task_id: str, *, replay: int = 0, retries: int = 0, deliveries: int = 
 
 def left_in(backend: Any) -> int:
     """Count everything that a backend keeps, expired or not."""
+    if isinstance(backend, postgres_backend.PostgresBackend):
+        tables = ("results", "groups", "chords", "chord_parts")
+        with backend.database.statement() as connection:
+            return sum(
+                connection.exec_driver_sql(f"SELECT count(*) FROM celeriac_{table}").scalar() or 0
+                for table in tables
+            )
     if isinstance(backend, SQLiteBackend):
         counts = [
             f"(SELECT count(*) FROM {table})" for table in ("results", "groups", "chords", "chord_parts")
@@ -303,7 +323,8 @@ def test_an_expired_result_is_never_given_and_soon_deleted(app: Celery, eventual
 
 
 def test_writers_delete_what_has_expired_as_they_go(app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("celeriac.backends.sqlite.rows._PRUNE_EVERY_S", 0.0)
+    for store in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"celeriac.backends.{store}.rows._PRUNE_EVERY_S", 0.0)
     app.conf.result_expires = 0.01
     short = app._get_backend()
     for index in range(20):
@@ -320,6 +341,38 @@ def test_failures_can_be_kept_longer_than_other_results(app: Celery, eventually:
     short.mark_as_failure("bad", ValueError())
     eventually(lambda: app._get_backend().get_state("good") == "PENDING", within=2)
     assert app._get_backend().get_state("bad") == "FAILURE"
+
+
+def test_a_tasks_own_expiry_goes_before_the_apps(app: Celery, eventually: Any) -> None:
+    app.tasks["add"].result_expires = 0.05
+    app.tasks["total"].result_expires = 0  # for good
+    app.conf.result_expires = 60
+    keeping = app._get_backend()
+    keeping.store_result("short", 1, "SUCCESS", request=a_run("short", task="add"))
+    keeping.mark_as_failure("failed", ValueError(), request=a_run("failed", task="add"))
+    keeping.store_result("long", 1, "SUCCESS", request=a_run("long", task="total"))
+    keeping.store_result("other", 1, "SUCCESS", request=a_run("other", task="errback"))
+    eventually(lambda: app._get_backend().get_state("short") == "PENDING", within=10)
+    eventually(lambda: app._get_backend().get_state("failed") == "PENDING", within=10)
+    assert app._get_backend().get_state("long") == app._get_backend().get_state("other") == "SUCCESS"
+
+
+def test_a_tasks_own_compression_goes_before_the_apps(app: Celery, backend: Any) -> None:
+    value = "x" * 10_000
+    sizes = {}
+    for name, compression in (("add", "gzip"), ("total", "none"), ("errback", None)):
+        if compression:
+            app.tasks[name].result_compression = compression
+        kept = backend.kept(name, value, "SUCCESS", None, a_run(name, task=name))
+        sizes[name] = len(kept.payload)
+        backend.store_result(name, value, "SUCCESS", request=a_run(name, task=name))
+        assert backend.get_result(name) == value
+    assert sizes["add"] < 500 < 10_000 < sizes["total"]
+    assert sizes["errback"] > 10_000
+    app.conf.result_compression = "gzip"
+    packing = app._get_backend()
+    assert len(packing.kept("t", value, "SUCCESS", None, a_run("t", task="errback")).payload) < 500
+    assert len(packing.kept("t", value, "SUCCESS", None, a_run("t", task="total")).payload) > 10_000
 
 
 def test_results_without_expiry_stay(app: Celery) -> None:

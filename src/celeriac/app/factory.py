@@ -17,7 +17,7 @@ from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
 from celeriac.app.settings import settings_for
 from celeriac.app.urls import absolute
-from celeriac.backends.redis import BACKENDS
+from celeriac.backends import BACKENDS
 from celeriac.deadletters import LetterPost
 from celeriac.errors import AppError
 from celeriac.events import emit

@@ -29,6 +29,7 @@ from celeriac.plan.model import (
     Scaler,
     Schedule,
     Sentry,
+    TaskResults,
     Tracing,
     Variable,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "Scaler",
     "Schedule",
     "Sentry",
+    "TaskResults",
     "Tracing",
     "Variable",
     "celery_arguments",

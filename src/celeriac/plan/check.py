@@ -22,6 +22,7 @@ from celeriac.plan.rules import (
     names,
     observing,
     redelivery,
+    results,
     retries,
     routes,
     schedules,
@@ -69,6 +70,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     letters.judge(plan, report, task_names)
     observing.judge(plan, report)
     redelivery.judge(plan, report)
+    results.judge(plan, report)
     schedules.judge(plan, report, task_names)
     settings.judge(plan, report)
 

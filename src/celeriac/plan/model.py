@@ -162,6 +162,19 @@ class Breaker(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     on: tuple[str, ...] = ("builtins.Exception",)
 
 
+class TaskResults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What becomes of what a task returns; what is left out is as for all tasks.
+
+    ignore: whether nothing of it is stored; errors neither.
+    expires: how long it is kept, failures and all; SQLite, Redis and PostgreSQL only.
+    compression: by what it is packed; SQLite, Redis and PostgreSQL only.
+    """
+
+    ignore: bool | None = None
+    expires: Duration | None = None
+    compression: Literal["none", "gzip", "bzip2", "lzma"] | None = None
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What the plan says of the tasks whose names match a glob; the most exact glob wins, whole.
 
@@ -172,6 +185,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_time_limit: a run that takes longer is interrupted by SoftTimeLimitExceeded.
     expires: a message not started within this time after sending is dropped, as an explicit expiry.
     breaker: while it is open, they wait at the broker; None: nothing keeps them.
+    results: what becomes of what they return; None: the same as for all tasks.
     """
 
     queue: str | None = None
@@ -181,6 +195,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_time_limit: Duration | None = None
     expires: Duration | None = None
     breaker: Breaker | None = None
+    results: TaskResults | None = None
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -409,7 +424,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     imports: modules that define tasks.
     broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, memory or filesystem.
         Of several, the first that can be reached at start is used; after that nothing is switched.
-    results: URL of the result backend; empty: beside the broker (SQLite and Redis), else `.celeriac/results.db`.
+    results: URL of the result backend, like postgresql://; empty: beside the broker (SQLite and Redis), else
+        `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.
     coordination: URL of what processes agree by (leases, claims): redis, rediss, sqlite or postgresql; empty: a Redis
         broker itself where `state` is a file, else `state`.

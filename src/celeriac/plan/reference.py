@@ -38,6 +38,7 @@ from celeriac.plan.model import (
     Retry,
     Schedule,
     Sentry,
+    TaskResults,
     Tracing,
 )
 from celeriac.plan.places import HEAD
@@ -57,6 +58,7 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Policy: '[tasks."GLOB"]',
     Retry: '[tasks."GLOB".retry]',
     Breaker: '[tasks."GLOB".breaker]',
+    TaskResults: '[tasks."GLOB".results]',
     Schedule: "[schedules.NAME]",
     Letters: "[letters]",
     Records: "[records]",

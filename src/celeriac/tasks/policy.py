@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from celeriac.plan import Plan, Policy, policy_for
+from celeriac.plan import Plan, Policy, TaskResults, policy_for
 from celeriac.tasks.retry import exception_classes, guard
 from celeriac.tasks.runtime import policies_of
 
@@ -52,6 +52,17 @@ def impose(task: Any, policy: Policy) -> None:
         task.soft_time_limit = policy.soft_time_limit.total_seconds()
     if policy.retry is not None:
         task.max_retries = policy.retry.limit
+    if policy.results is not None:
+        _impose_results(task, policy.results)
+
+
+def _impose_results(task: Any, results: TaskResults) -> None:
+    if results.ignore is not None:
+        task.ignore_result = results.ignore
+    if results.expires is not None:
+        task.result_expires = results.expires
+    if results.compression is not None:
+        task.result_compression = results.compression
 
 
 def apply_policies(app: Any) -> None:

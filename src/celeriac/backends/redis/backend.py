@@ -12,6 +12,7 @@ from kombu.utils.encoding import bytes_to_str
 
 from celeriac.backends.firing import Fires
 from celeriac.backends.gathering import GATHERED, Write
+from celeriac.backends.keeping import Keeps
 from celeriac.backends.order import Run, Standing, run_of
 from celeriac.backends.outcomes import Outcomes
 from celeriac.backends.redis.chords import RedisChords
@@ -38,7 +39,7 @@ class ResultConsumer(stock.ResultConsumer):
         return self.drainer.drain_events_until(p, timeout=timeout, interval=interval, on_interval=on_interval)
 
 
-class RedisBackend(Outcomes, Fires, stock.RedisBackend):
+class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):
     """Keeps results, groups and chords on the server of `redis://…`, results where stock Celery looks for them.
 
     Results expire after `result_expires` (failures after `result_failure_expires`). An unfinished chord is kept until
@@ -52,31 +53,16 @@ class RedisBackend(Outcomes, Fires, stock.RedisBackend):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        conf = self.app.conf
-        if not conf.value_set_for("result_backend_always_retry"):
-            self.always_retry = True
-        if not conf.value_set_for("result_backend_max_retries"):
-            self.max_retries = 10
+        self.be_patient()
         for setting, parameter in (
             ("redis_socket_timeout", "socket_timeout"),
             ("redis_socket_connect_timeout", "socket_connect_timeout"),
         ):
-            if not conf.value_set_for(setting) and parameter in self.connparams:
+            if not self.app.conf.value_set_for(setting) and parameter in self.connparams:
                 self.connparams[parameter] = _DEADLINE_S
         prefix = bytes_to_str(self.task_keyprefix).removesuffix("celery-task-meta-")
         self._prefix = prefix
         self.store = Store(lambda: self.client)
-        self.expires = self._span_s("result_expires")
-        failure_expires = conf.get("result_failure_expires")
-        self.failure_expires = (
-            self.expires if failure_expires is None else self._span_s("result_failure_expires")
-        )
-
-    def _span_s(self, setting: str) -> float:
-        span = self.app.conf.get(setting)
-        if span is None:
-            return 0.0
-        return float(span.total_seconds() if hasattr(span, "total_seconds") else span)
 
     @cached_property
     def chords(self) -> RedisChords:
@@ -108,16 +94,12 @@ class RedisBackend(Outcomes, Fires, stock.RedisBackend):
         **_: Any,
     ) -> Any:
         task_id = bytes_to_str(task_id)
-        meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
-        meta["task_id"] = task_id
-        payload = self.encode(meta)
-        keep_s = self.failure_expires if state == states.FAILURE else self.expires
-        raw = payload if isinstance(payload, bytes) else payload.encode()
+        raw, keep_s = self.kept(task_id, result, state, traceback, request)
         key, run_key = self._keys_of(task_id)
         run = run_of(task_id, request)
         arguments = (
             raw,
-            round(keep_s * 1000),
+            round((keep_s or 0) * 1000),
             state,
             int(raw.startswith(_EVIDENT)),
             run.line or "",
@@ -213,7 +195,9 @@ class RedisBackend(Outcomes, Fires, stock.RedisBackend):
     def _save_group(self, group_id: str, result: GroupResult) -> GroupResult:
         payload = self.encode({"result": result.as_tuple()})
         with told():
-            self.client.set(self.get_key_for_group(group_id), payload, px=round(self.expires * 1000) or None)
+            self.client.set(
+                self.get_key_for_group(group_id), payload, px=round((self.expires or 0) * 1000) or None
+            )
         return result
 
     def _restore_group(self, group_id: str) -> dict[str, Any] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -10,21 +12,22 @@ from celery import states
 from celery.result import GroupResult
 from kombu.utils.encoding import bytes_to_str
 
+from celeriac.backends.chords import Payload
 from celeriac.backends.firing import Fires
+from celeriac.backends.gathering import GATHERED, Write
+from celeriac.backends.keeping import Keeps
+from celeriac.backends.looking import Waits, Watch
 from celeriac.backends.order import Run, Standing, run_of
 from celeriac.backends.outcomes import Outcomes
 from celeriac.backends.sqlite.chords import Chords
 from celeriac.backends.sqlite.file import ResultsFile, path_of
-from celeriac.backends.sqlite.rows import ResultRows
-from celeriac.backends.sqlite.waiting import Waits
+from celeriac.backends.sqlite.rows import ResultRows, Row
+from celeriac.backends.sqlite.waiting import Naps
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
 
-_LAST_POSITION = 2**31
-_LOOK_ANYWAY_S = 1.0
 
-
-class SQLiteBackend(Waits, Outcomes, Fires):
+class SQLiteBackend(Waits, Keeps, Outcomes, Fires):
     """Keeps results, groups and chords in the file of `sqlite:///path`.
 
     Results expire after `result_expires` (failures after `result_failure_expires`): a read never gives an
@@ -42,15 +45,7 @@ class SQLiteBackend(Waits, Outcomes, Fires):
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app, url=url, **kwargs)
-        conf = app.conf
-        if not conf.value_set_for("result_backend_always_retry"):
-            self.always_retry = True
-        if not conf.value_set_for("result_backend_max_retries"):
-            self.max_retries = 10
-        failure_expires = conf.get("result_failure_expires")
-        self.failure_expires = (
-            self.expires if failure_expires is None else self.prepare_expires(failure_expires)
-        )
+        self.be_patient()
         self.file = ResultsFile(path_of(url or ""))
         self.rows = ResultRows(self.file)
 
@@ -77,22 +72,24 @@ class SQLiteBackend(Waits, Outcomes, Fires):
         **_: Any,
     ) -> Any:
         task_id = bytes_to_str(task_id)
-        meta = self._get_result_meta(result=result, state=state, traceback=traceback, request=request)
-        meta["task_id"] = task_id
-        keep_s = self.failure_expires if state == states.FAILURE else self.expires
-        run = run_of(task_id, request)
-        stood = self.rows.write(
-            task_id, state, state in states.READY_STATES, self.encode(meta), run, _expiry(keep_s)
-        )
-        if not stood and self.rows.standing(task_id, run) is Standing.OVERTAKEN:
-            emit("backends", "results.late_write_refused", task_id=task_id, state=state)
+        kept = self.kept(task_id, result, state, traceback, request)
+        is_ready = state in states.READY_STATES
+        row = Row(task_id, state, is_ready, kept.payload, run_of(task_id, request), _expiry(kept.keep_s))
+        GATHERED.put(Write(str(self.file.path), self._write, task_id, state, (), row))
         return result
+
+    def _write(self, writes: list[Write]) -> None:
+        """Write results in one transaction, in their order."""
+        for row in self.rows.write([Row(*write.arguments) for write in writes]):
+            emit("backends", "results.late_write_refused", task_id=row.task_id, state=row.state)
 
     def standing(self, task_id: str, run: Run) -> Standing:
         """Say whether a write of this run would stand."""
+        GATHERED.flush()
         return self.rows.standing(task_id, run)
 
     def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
+        GATHERED.flush()
         payload = self.rows.read(str(task_id))
         if payload is None:
             return {"status": states.PENDING, "result": None}
@@ -100,10 +97,29 @@ class SQLiteBackend(Waits, Outcomes, Fires):
 
     def task_result_exists(self, task_id: str) -> bool:
         """Say whether anything is on record of the task."""
+        GATHERED.flush()
         return self._ensure_retryable(self.rows.read, str(task_id)) is not None
 
+    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+        """Take in the outcome of one part, after what is known of its task was written."""
+        GATHERED.flush()
+        super().on_chord_part_return(request, state, result, **kwargs)
+
     def _forget(self, task_id: str) -> None:
+        GATHERED.flush()
         self.rows.forget(str(task_id))
+
+    # -- waiting
+
+    @contextmanager
+    def watching(self, task_ids: Iterable[str]) -> Iterator[Watch]:
+        """Look at the file now and then."""
+        yield Naps(lambda: self._ensure_retryable(self.rows.change_count))
+
+    def read_ready(self, task_ids: Sequence[str]) -> Iterable[tuple[str, Payload]]:
+        """Give those of the tasks that have their outcome, with it."""
+        GATHERED.flush()
+        return self.rows.read_ready(task_ids)
 
     # -- groups
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from celeriac.backends.chords import Payload
 from celeriac.backends.order import Run, Standing
@@ -17,6 +18,17 @@ _PRUNE_ROWS = 500  # so that no writer waits long for a prune
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
 
 
+class Row(NamedTuple):
+    """One result to put on record. expires_at: epoch seconds; None: never."""
+
+    task_id: str
+    state: str
+    ready: bool
+    payload: Payload
+    run: Run
+    expires_at: float | None
+
+
 class ResultRows:
     """Reads and writes of the tables `results` and `groups`. Times are epoch seconds."""
 
@@ -24,25 +36,32 @@ class ResultRows:
         self.file = file
         self._next_prune_at = time.monotonic() + _PRUNE_EVERY_S
 
-    def write(
-        self, task_id: str, state: str, ready: bool, payload: Payload, run: Run, expires_at: float | None
-    ) -> bool:
-        """Put a state on record, if the order of writes lets it stand; say whether it did."""
-        values = {
-            "task_id": task_id,
-            "state": state,
-            "ready": ready,
-            "payload": payload,
-            "expires_at": expires_at,
-            "now": time.time(),
-            **run._asdict(),
-        }
-        with self.file.reading() as connection:
-            stood = connection.execute(WRITE, values).rowcount > 0
+    def write(self, rows: Sequence[Row]) -> list[Row]:
+        """Put states on record in their order, in one transaction, where the order of writes lets them stand.
+
+        Returns: those that a later run forbids; what a success forbids is passed over.
+        """
+        now = time.time()
+        values = [
+            {
+                "task_id": row.task_id,
+                "state": row.state,
+                "ready": row.ready,
+                "payload": row.payload,
+                "expires_at": row.expires_at,
+                "now": now,
+                **row.run._asdict(),
+            }
+            for row in rows
+        ]
+        # A single statement is a transaction by itself, at half the price.
+        with self.file.transaction() if len(rows) > 1 else self.file.reading() as connection:
+            stood = [connection.execute(WRITE, each).rowcount > 0 for each in values]
         if time.monotonic() >= self._next_prune_at:
             self._next_prune_at = time.monotonic() + _PRUNE_EVERY_S
             self.prune(rounds=1)
-        return stood
+        refused = [row for row, stands in zip(rows, stood, strict=True) if not stands]
+        return [row for row in refused if self.standing(row.task_id, row.run) is Standing.OVERTAKEN]
 
     def standing(self, task_id: str, run: Run) -> Standing:
         """Say whether a write of `run` would stand, and if not, why."""
@@ -62,14 +81,6 @@ class ResultRows:
                 f"SELECT payload FROM results WHERE task_id = ? AND {_LIVE}", (task_id, time.time())
             ).fetchone()
         return row[0] if row else None
-
-    def is_ready(self, task_id: str) -> bool:
-        """Say whether the task has its outcome."""
-        with self.file.reading() as connection:
-            row = connection.execute(
-                f"SELECT ready FROM results WHERE task_id = ? AND {_LIVE}", (task_id, time.time())
-            ).fetchone()
-        return bool(row and row[0])
 
     def read_ready(self, task_ids: Sequence[str]) -> Iterator[tuple[str, Payload]]:
         """Give those of the tasks that have their outcome, with it."""

@@ -11,13 +11,16 @@ from celeriac.plan.report import Report, clipped, write_or
 BROKERS = (
     "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory", "filesystem",
 )  # fmt: skip
+#: of Celery's own, and left to plain Celery: they carry no events and no remote control, on which ours stands
+LEFT_OUT = {"sqs": "Amazon SQS", "azureservicebus": "Azure Service Bus", "gcpubsub": "Google Pub/Sub"}
 #: those that keep a queue's max_length: ours
 BOUNDING = ("sqlite", "redis", "rediss", "redis+socket", "sentinel")
 #: those of Celery 5.7, and ours
 RESULTS = (
-    "sqlite", "redis", "rediss", "sentinel", "rpc", "db", "cache", "memcache", "memcached", "django-db", "django-cache",
-    "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb", "arangodb", "dynamodb",
-    "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul", "disabled",
+    "sqlite", "redis", "rediss", "sentinel", "postgresql", "postgres", "rpc", "db", "cache", "memcache", "memcached",
+    "django-db", "django-cache", "mongodb", "mongodb+srv", "cassandra", "elasticsearch", "couchbase", "couchdb",
+    "arangodb", "dynamodb", "azureblockblob", "cosmosdbsql", "s3", "gs", "gcs", "file", "filesystem", "consul",
+    "disabled",
 )  # fmt: skip
 STATES = ("sqlite", "postgresql", "postgres")
 COORDINATION = ("redis", "rediss", "unix", *STATES)
@@ -86,7 +89,15 @@ def _judge_broker(plan: Plan, report: Report) -> None:
     # kombu takes several addresses of one cluster, parted by semicolons.
     for url in ";".join(plan.candidates).split(";"):
         scheme = scheme_of(url)
-        if scheme not in BROKERS:
+        if scheme in LEFT_OUT:
+            report.add(
+                ("broker",),
+                "PLAN-040",
+                f"a plan does not run on {LEFT_OUT[scheme]}: Celery carries no events and no remote control there.",
+                known=BROKERS,
+                fix="choose another kind, or run this project on plain Celery",
+            )
+        elif scheme not in BROKERS:
             report.add(
                 ("broker",),
                 "PLAN-040",
