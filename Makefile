@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Made anew whenever pyproject.toml changes, so that a new dependency reaches everybody with `git pull`.
 INSTALLED := $(VENV)/.installed
+BENCH := build/bench
+PEERS := $(BENCH)/.installed
 DEMO_DATA := $(VENV)/.demo-data
 FORMATTED := src tests benchmarks scripts $(wildcard examples)
 
@@ -41,9 +43,9 @@ check: $(INSTALLED) ## formatting, lint, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(INSTALLED) ## measure Celeriac and its peers in one run; results land in benchmarks/results/
+bench: $(PEERS) ## measure Celeriac and its peers in one run; results land in benchmarks/results/
 	scripts/install-servers
-	$(BIN)/python -m benchmarks $(ARGS)
+	$(BENCH)/venv/bin/python -m benchmarks $(ARGS)
 
 soak: $(INSTALLED) ## the long tests: hundreds of kills; figures land in benchmarks/results/
 	scripts/install-servers
@@ -52,6 +54,17 @@ soak: $(INSTALLED) ## the long tests: hundreds of kills; figures land in benchma
 docs: $(INSTALLED) ## write the reference pages anew from the source and check every link
 	$(BIN)/python scripts/write_reference.py
 	$(BIN)/python scripts/check_links.py
+
+# Apart from the product's own, so that peers cannot disturb it; two, since they do not agree on redis-py.
+$(PEERS): pyproject.toml scripts/make-venv
+	mkdir -p $(BENCH)
+	scripts/make-venv "$(PYTHON)" $(BENCH)/venv
+	scripts/make-venv "$(PYTHON)" $(BENCH)/saq
+	$(BENCH)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/saq/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BENCH)/venv/bin/python -m pip install --quiet --editable . --group bench
+	$(BENCH)/saq/bin/python -m pip install --quiet --group bench-saq
+	@touch $@
 
 $(INSTALLED): pyproject.toml scripts/make-venv
 	scripts/make-venv "$(PYTHON)" $(VENV)

@@ -1,124 +1,107 @@
-"""The measurements: enqueue, drain, end to end and idle latency of one setup in a fresh folder."""
+"""The measurements of one system, on a Redis and in a folder of its own."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks import ticks
-from benchmarks.setups import Setup
+from redis import Redis
+from tests.servers.redis_server import RedisServer, running_redis
 
-STOPS_WITHIN_S = 20.0
-STARTS_WITHIN_S = 60.0
-#: A drain that has not moved for this long has lost a task, or its worker.
-STANDS_STILL_S = 15.0
+from benchmarks.runner import Runner, memory_mb
+from benchmarks.systems import NAPS_AT_ONCE, System, environ_of
 
 
-class Bench:
-    """One setup in one folder: its environment, its producer, its workers."""
+@dataclass(frozen=True)
+class Extent:
+    """How much a run measures.
 
-    def __init__(self, setup: Setup, folder: Path, environ: dict[str, str]) -> None:
-        self.setup = setup
-        self.folder = folder
-        self.ticks = folder / "ticks"
-        self.ticks.mkdir()
-        root = str(Path(__file__).resolve().parents[1])
-        self.environ = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root}/src", **environ}
-
-    def produce(self, what: str, count: int) -> dict[str, Any]:
-        """Run the producer in a process of its own and give its figures."""
-        command = [sys.executable, "-m", "benchmarks.produce", self.setup.app, what, str(count)]
-        ended = subprocess.run(
-            command,
-            env=self.environ,
-            cwd=self.folder,
-            stdout=subprocess.PIPE,
-            text=True,
-            check=True,
-            timeout=600,
-        )
-        figures: dict[str, Any] = json.loads(ended.stdout)
-        return figures
-
-    @contextmanager
-    def workers(self) -> Iterator[None]:
-        """Run the setup's workers until the block ends."""
-        log = (self.folder / "workers.log").open("ab")
-        started = [
-            subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            for command in self.setup.workers
-        ]
-        try:
-            yield
-        finally:
-            for worker in started:
-                worker.terminate()
-            for worker in started:
-                try:
-                    worker.wait(STOPS_WITHIN_S)
-                except subprocess.TimeoutExpired:
-                    os.killpg(worker.pid, signal.SIGKILL)
-                    worker.wait()
-            log.close()
-
-    def wait_for(self, finished: int) -> ticks.Tally:
-        """Wait until that many tasks have finished in all.
-
-        Raises: TimeoutError with the end of the workers' log if they stand still.
-        """
-        moved, seen = time.monotonic() + STARTS_WITHIN_S, 0
-        while (tally := ticks.read(self.ticks)).finished < finished:
-            if tally.finished != seen:
-                moved, seen = time.monotonic() + STANDS_STILL_S, tally.finished
-            if time.monotonic() > moved:
-                words = (self.folder / "workers.log").read_text(errors="replace")[-4000:]
-                raise TimeoutError(f"{self.setup.title}: {seen} of {finished} tasks ran, then none\n{words}")
-            # Coarse, since whoever reads the clock here takes from the two cores that are being measured.
-            time.sleep(0.05)
-        return tally
-
-
-def measure(bench: Bench, count: int) -> dict[str, float]:
-    """Take every figure of one setup once.
-
-    Returns: enqueue, drain, end_to_end in tasks a second; with results ignored also idle_p50_ms, idle_p99_ms.
-    Raises: TimeoutError if a task does not run; RuntimeError if one runs twice.
+    scale: times the tasks of a system. idle: samples of latency. payloads: bytes → tasks. naps: tasks.
     """
-    figures: dict[str, float] = {}
-    sent = bench.produce("send", count)
-    figures["enqueue"] = count / (sent["ended"] - sent["started"])
 
-    with bench.workers():
-        tally = bench.wait_for(count)
-        figures["drain"] = (count - 1) / (tally.last - tally.first)
-        # The drain has warmed the workers: connections open, slots forked.
-        sent = bench.produce("send", count)
-        tally = bench.wait_for(2 * count)
-        figures["end_to_end"] = count / (tally.last - sent["started"])
-        expected = 2 * count
-        if bench.setup.results == "ignored":
-            latencies = bench.produce("idle", bench.setup.idle_samples)["latencies"]
-            figures["idle_p50_ms"] = statistics.median(latencies) * 1000
-            figures["idle_p99_ms"] = statistics.quantiles(latencies, n=100, method="inclusive")[98] * 1000
-            expected += bench.setup.idle_samples
+    scale: float
+    idle: int
+    payloads: dict[int, int]
+    naps: int
 
-    if (ran := ticks.read(bench.ticks).finished) != expected:
-        raise RuntimeError(f"{bench.setup.title}: {expected} tasks were sent, {ran} ran")
+
+FULL = Extent(1.0, 100, {1_000: 3_000, 100_000: 500}, 6_000)
+QUICK = Extent(0.4, 40, {}, 3_000)
+
+Figures = dict[str, float]
+
+
+def measure(system: System, folder: Path, extent: Extent, *, stored: bool) -> Figures:
+    """Take the figures of one system once, for short tasks; with results ignored, only rates.
+
+    Returns: enqueue, bulk_enqueue, drain, end_to_end, end_to_end_bulk, end_to_end_1kb and the like (tasks a second),
+        idle_p50_ms, idle_p99_ms, idle_mb, message_bytes.
+    Raises: TimeoutError, RuntimeError if a task does not run exactly once.
+    """
+    (folder / "redis").mkdir()
+    with running_redis(folder / "redis") as redis:
+        runner = Runner(system, folder, environ_of(system, folder, redis, stored=stored))
+        figures = _waiting(runner, redis, max(200, int(system.tasks * extent.scale)))
+        with runner.workers(system.workers) as process_ids:
+            tally = runner.wait()
+            figures["drain"] = (runner.sent - 1) / (tally.last - tally.first)
+            _end_to_end(runner, figures, max(200, int(system.tasks * extent.scale)))
+            if stored:
+                _idle(runner, figures, extent.idle)
+                figures["idle_mb"] = memory_mb(process_ids)
+                for size, count in extent.payloads.items():
+                    rate = _sent_and_run(runner, "one_by_one", count, kind="load", payload_bytes=size)
+                    figures[f"end_to_end_{size // 1000}kb"] = rate
+        figures["ran_twice"] = runner.check()
     return figures
+
+
+def measure_naps(system: System, folder: Path, extent: Extent) -> Figures:
+    """Measure how many naps of 50 ms a system takes a second, results stored.
+
+    Returns: naps (tasks a second), from the first to the last end, all of them waiting before the workers start.
+    """
+    (folder / "redis").mkdir()
+    with running_redis(folder / "redis") as redis:
+        runner = Runner(system, folder, environ_of(system, folder, redis, stored=True))
+        runner.send("in_bulk" if system.sends_in_bulk else "one_by_one", extent.naps, kind="nap")
+        with runner.workers(system.nappers, BENCH_NAPPERS=str(NAPS_AT_ONCE // system.processes)):
+            tally = runner.wait()
+        again = runner.check()
+    return {"naps_ran_twice": again, "naps": (runner.sent - 1) / (tally.last - tally.first)}
+
+
+def _waiting(runner: Runner, redis: RedisServer, count: int) -> Figures:
+    """Fill the queue while no worker runs."""
+    figures: Figures = {}
+    with Redis.from_url(redis.url) as client:
+        before = client.info("memory")["used_memory"]
+        sent = runner.send("one_by_one", count)
+        figures["enqueue"] = count / (sent["ended"] - sent["started"])
+        if not runner.system.is_embedded:
+            figures["message_bytes"] = (client.info("memory")["used_memory"] - before) / count
+        if runner.system.sends_in_bulk:
+            sent = runner.send("in_bulk", count)
+            figures["bulk_enqueue"] = count / (sent["ended"] - sent["started"])
+    return figures
+
+
+def _end_to_end(runner: Runner, figures: Figures, count: int) -> None:
+    # The drain has warmed the workers: connections open, slots forked.
+    figures["end_to_end"] = _sent_and_run(runner, "one_by_one", count)
+    if runner.system.sends_in_bulk:
+        figures["end_to_end_bulk"] = _sent_and_run(runner, "in_bulk", count)
+
+
+def _sent_and_run(runner: Runner, how: str, count: int, kind: str = "noop", payload_bytes: int = 0) -> float:
+    """Say how many tasks a second go from the first call to the end of the last."""
+    sent = runner.send(how, count, kind=kind, payload_bytes=payload_bytes)
+    tally = runner.wait()
+    return count / (tally.last - float(sent["started"]))
+
+
+def _idle(runner: Runner, figures: Figures, samples: int) -> None:
+    latencies = runner.send("one_by_one", samples, what="idle")["latencies"]
+    figures["idle_p50_ms"] = statistics.median(latencies) * 1000
+    figures["idle_p99_ms"] = statistics.quantiles(latencies, n=100, method="inclusive")[98] * 1000
