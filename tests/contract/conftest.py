@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from celeriac.records.upgrade import upgrade
-from celeriac.stores import open_engine
+from celeriac.stores.sql import open_engine
 
 
 @pytest.fixture(scope="session")

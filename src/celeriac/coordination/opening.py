@@ -6,8 +6,7 @@ from pathlib import Path
 
 from celeriac.coordination.protocol import Coordination
 from celeriac.errors import CoordinationError
-from celeriac.stores.redis import REDIS_SCHEMES
-from celeriac.stores.sql import KNOWN_SCHEMES
+from celeriac.stores.schemes import REDIS_SCHEMES, SQL_SCHEMES
 
 
 def open_coordination(url: str, folder: Path = Path()) -> Coordination:
@@ -25,13 +24,13 @@ def open_coordination(url: str, folder: Path = Path()) -> Coordination:
         from celeriac.coordination.redis import RedisCoordination  # noqa: PLC0415
 
         return RedisCoordination(url)
-    if scheme in KNOWN_SCHEMES:
+    if scheme in SQL_SCHEMES:
         from celeriac.coordination.sql import SqlCoordination  # noqa: PLC0415
 
         return SqlCoordination(url, folder)
     raise CoordinationError(
         "COORD-008",
         f'processes cannot agree by "{url}": the scheme "{scheme}" is not supported.',
-        known=[*REDIS_SCHEMES, *KNOWN_SCHEMES],
+        known=[*REDIS_SCHEMES, *SQL_SCHEMES],
         fix="name a Redis, a Postgres server or a SQLite file in [celeriac].coordination",
     )

@@ -31,7 +31,7 @@ from celeriac.coordination.tables import (
 )
 from celeriac.coordination.versions import new_version
 from celeriac.errors import CoordinationError, CoordinationUnavailable
-from celeriac.stores import open_engine
+from celeriac.stores.sql import open_engine
 
 #: how often a process deletes what has lapsed
 _PRUNE_EVERY_S = 60.0

@@ -19,10 +19,12 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.deadletters.letter import read_letter
 from celeriac.deadletters.post import letters_queue
 from celeriac.errors import BrokerUnavailable, RecordsError, RecordsUnavailable
-from celeriac.records import Letter, Records
+from celeriac.records import Letter
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from celeriac.records import Records
 
 BATCH_MAX = 200
 #: how soon a stop is noticed while nothing comes

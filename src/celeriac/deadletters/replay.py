@@ -23,10 +23,12 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.deadletters.call import JSON, Unreadable, call_of
 from celeriac.deadletters.line import Line
 from celeriac.errors import LetterError, QueueFull, redacted
-from celeriac.records import Letter, Records
+from celeriac.records import Letter
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from celeriac.records import Records
 
 #: after this long a claim is taken over even if its holder may still live; a publish takes far less
 CLAIM_HELD_S = 30.0

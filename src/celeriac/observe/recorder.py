@@ -15,10 +15,12 @@ from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable, RecordsError, RecordsUnavailable
 from celeriac.observe.runs import Unreadable, events_in, read_run
 from celeriac.plan.model import Records as Kept
-from celeriac.records import PRUNED_AT_ONCE, Run, Runs
+from celeriac.records import Run
 
 if TYPE_CHECKING:
     from celery import Celery
+
+    from celeriac.records import Runs
 
 #: sightings written in one transaction, as soon as they are together or the oldest has waited long enough
 BATCH_MAX = 2000
@@ -177,7 +179,7 @@ class RunRecorder:
         if self._clock.steady() < self._prune_at:
             return
         try:
-            is_done = self._runs.prune(self._kept.keep) < PRUNED_AT_ONCE
+            is_done = self._runs.prune(self._kept.keep) == 0
         except RecordsUnavailable:
             is_done = True
         if is_done:

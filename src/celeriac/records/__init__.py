@@ -5,9 +5,10 @@ schema is brought up to date when the records are first used; on failure Records
 RecordsUnavailable that trying again may help.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from celeriac.records.letter import Letter, LetterCount, LetterFilter, State
-from celeriac.records.outcome import RunOutcome, last_life
-from celeriac.records.records import Records
+from celeriac.records.outcome import RunOutcome, Seen, last_life
 from celeriac.records.run import (
     FINAL,
     RUN_STATES,
@@ -15,12 +16,16 @@ from celeriac.records.run import (
     Description,
     Mishap,
     Run,
+    RunFilter,
     RunState,
     Sighting,
     in_order,
     joined,
 )
-from celeriac.records.runs import PRUNED_AT_ONCE, RunFilter, Runs, Seen
+
+if TYPE_CHECKING:
+    from celeriac.records.records import Records
+    from celeriac.records.runs import PRUNED_AT_ONCE, Runs
 
 __all__ = [
     "FINAL",
@@ -45,3 +50,16 @@ __all__ = [
     "joined",
     "last_life",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs SQLAlchemy when it is first asked for: a worker writes letters and reads no records."""
+    if name == "Records":
+        from celeriac.records.records import Records  # noqa: PLC0415
+
+        return Records
+    if name in ("Runs", "PRUNED_AT_ONCE"):
+        from celeriac.records import runs  # noqa: PLC0415
+
+        return getattr(runs, name)
+    raise AttributeError(name)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import RecordsError, RecordsUnavailable
 from celeriac.records.upgrade import upgrade
-from celeriac.stores import open_engine
+from celeriac.stores.sql import open_engine
 
 #: held by whoever joins runs with what is recorded of them; "runs" in ASCII
 _POSTGRES_RUNS_LOCK = 0x72756E73

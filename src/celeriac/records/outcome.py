@@ -36,6 +36,13 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     run_s: float | None
 
 
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """A run on record, and where it stands."""
+
+    run: Run
+    outcome: RunOutcome
+
+
 def outcome_of(run: Run) -> RunOutcome:
     """Work out where a run stands."""
     life = last_life(run.history)

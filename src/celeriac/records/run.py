@@ -124,3 +124,25 @@ def _fullness(description: Description) -> tuple[object, ...]:
 def _sortable(values: tuple[object, ...]) -> tuple[tuple[bool, object], ...]:
     """Make any two tuples of the same fields comparable, None before everything."""
     return tuple((value is not None, value if value is not None else 0) for value in values)
+
+
+class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runs are meant; every field that is given must hold.
+
+    task, worker: globs, with * and ?.
+    seen_after, seen_before: epoch seconds of the last that was seen of it; after includes the moment, before does not.
+    ran_s: it ran at least this long.
+    text: in its task name, arguments, error or traceback, whatever the case.
+    root_id: runs that came of this task, itself included.
+    """
+
+    task: str | None = None
+    states: tuple[RunState, ...] | None = None
+    queue: str | None = None
+    worker: str | None = None
+    seen_after: float | None = None
+    seen_before: float | None = None
+    ran_s: float | None = None
+    text: str | None = None
+    root_id: str | None = None
+    group_id: str | None = None

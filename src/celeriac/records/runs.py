@@ -6,48 +6,18 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 
 from celeriac.records.database import Database
 from celeriac.records.merging import join_runs
-from celeriac.records.outcome import RunOutcome, outcome_of
+from celeriac.records.outcome import Seen, outcome_of
 from celeriac.records.query import matches
-from celeriac.records.run import Run, RunState
+from celeriac.records.run import Run, RunFilter
 from celeriac.records.run_rows import RUN_COLUMNS, run_from_row
 from celeriac.records.schema import runs
 
 #: rows deleted in one transaction; well under a second, in which nobody else can write to a SQLite file
 PRUNED_AT_ONCE = 1000
-
-
-class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs are meant; every field that is given must hold.
-
-    task, worker: globs, with * and ?.
-    seen_after, seen_before: epoch seconds of the last that was seen of it; after includes the moment, before does not.
-    ran_s: it ran at least this long.
-    text: in its task name, arguments, error or traceback, whatever the case.
-    root_id: runs that came of this task, itself included.
-    """
-
-    task: str | None = None
-    states: tuple[RunState, ...] | None = None
-    queue: str | None = None
-    worker: str | None = None
-    seen_after: float | None = None
-    seen_before: float | None = None
-    ran_s: float | None = None
-    text: str | None = None
-    root_id: str | None = None
-    group_id: str | None = None
-
-
-class Seen(msgspec.Struct, frozen=True, kw_only=True):
-    """A run on record, and where it stands."""
-
-    run: Run
-    outcome: RunOutcome
 
 
 class Runs(Database):

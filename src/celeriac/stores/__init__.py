@@ -1,8 +1,5 @@
 """Connections to where state is kept, and nothing else: what is read and written belongs to the rooms above.
 
-In: a URL and the project's folder. Out: an engine. On failure: RecordsError, the URL's password hidden.
+In: a URL and the project's folder. Out: an engine or a client. On failure: a coded error, the URL's password hidden.
+Each driver is slow to import and used by few processes, so whoever opens a store imports its module.
 """
-
-from celeriac.stores.sql import open_engine
-
-__all__ = ["open_engine"]

@@ -7,13 +7,13 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from celeriac.errors import CoordinationError
+from celeriac.stores.schemes import REDIS_SCHEMES
 
 if TYPE_CHECKING:
     from redis import Redis
     from redis.commands.core import Script
 
 _CERT_REQS = re.compile(r"(?<=ssl_cert_reqs=)CERT_(NONE|OPTIONAL|REQUIRED)")
-REDIS_SCHEMES = ("redis", "rediss", "unix")
 #: how long a server may take to accept a connection, and to answer
 CONNECT_TIMEOUT_S = 3.0
 ANSWER_TIMEOUT_S = 3.0

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from celeriac.errors import RecordsError
+from celeriac.stores.schemes import SQL_SCHEMES
 
-KNOWN_SCHEMES = ("sqlite", "postgresql", "postgres")
 #: how long a SQLite connection waits for another process to finish its transaction
 BUSY_TIMEOUT_S = 10.0
 #: how long a Postgres server may take to accept a connection
@@ -37,11 +37,11 @@ def open_engine(url: str, folder: Path) -> Engine:
             fix="mend [celeriac].state",
         ) from error
     scheme = parsed.drivername.partition("+")[0]
-    if scheme not in KNOWN_SCHEMES:
+    if scheme not in SQL_SCHEMES:
         raise RecordsError(
             "RECORD-002",
             f'records cannot be kept at "{url}": the scheme "{parsed.drivername}" is not supported.',
-            known=KNOWN_SCHEMES,
+            known=SQL_SCHEMES,
             fix="name a SQLite file or a Postgres server in [celeriac].state",
         )
     return _sqlite(parsed, folder) if scheme == "sqlite" else _postgres(parsed)

@@ -14,7 +14,7 @@ from celeriac.errors import RecordsError
 from celeriac.records import Letter, LetterFilter, Records
 from celeriac.records import upgrade as upgrading
 from celeriac.records.schema import HEAD, letters, metadata
-from celeriac.stores import open_engine
+from celeriac.stores.sql import open_engine
 
 OPEN = """
 import sys

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from celeriac.errors import RecordsError
-from celeriac.stores import open_engine
+from celeriac.stores.sql import open_engine
 
 
 def test_a_relative_file_is_taken_from_the_folder_and_its_parents_are_made(tmp_path):
