@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from celeriac.app import add_hooks, adopt, breaker, create_app
     from celeriac.plan import Breaker, Letters, Plan, Policy, Pool, Queue, Retry, Schedule, read_plan
     from celeriac.tasks import HeavyTask, Hooks, LightTask, ReportingTask, Task, result_of
+    from celeriac.tasks.sending import NotSent, PartlySent, send_many
 
 __version__ = "0.1.0"
 
@@ -20,6 +21,8 @@ __all__ = [
     "Hooks",
     "Letters",
     "LightTask",
+    "NotSent",
+    "PartlySent",
     "Plan",
     "Policy",
     "Pool",
@@ -34,6 +37,7 @@ __all__ = [
     "create_app",
     "read_plan",
     "result_of",
+    "send_many",
 ]
 
 # kombu finds the transport of a URL by its scheme in this table alone (it reads no entry points), so a name is entered
@@ -45,6 +49,7 @@ _ROOMS = {
     **dict.fromkeys(
         ("HeavyTask", "Hooks", "LightTask", "ReportingTask", "Task", "result_of"), "celeriac.tasks"
     ),
+    **dict.fromkeys(("NotSent", "PartlySent", "send_many"), "celeriac.tasks.sending"),
     **dict.fromkeys(("add_hooks", "adopt", "breaker", "create_app"), "celeriac.app"),
 }
 

@@ -3,6 +3,7 @@
     CeleriacError
     ├── PlanError            PLAN-…    the plan cannot be read or does not hold together (carries all problems)
     ├── AppError             APP-…     the Celery app cannot be found, built or adopted
+    ├── SendingError         SEND-…    a task could not be sent, or what was kept of it cannot be read
     ├── BrokerError          BROKER-…  the embedded broker refuses or cannot work
     ├── ResultsError         RESULT-…  the result backend cannot work
     ├── RecordsError         RECORD-…  the durable records cannot be opened, read or written
@@ -184,6 +185,10 @@ class MetricsError(CeleriacError):
     """Metrics and health cannot be served."""
 
 
+class SendingError(CeleriacError):
+    """A task could not be sent, or what is kept of it on the sender's disk cannot be used."""
+
+
 class BrokerError(CeleriacError):
     """The embedded broker refuses or cannot work."""
 
@@ -197,7 +202,20 @@ class BrokerCorrupt(BrokerError):
 
 
 class QueueFull(BrokerError):
-    """A bounded queue has no room for the message; nothing was sent."""
+    """A bounded queue has no room for the message; nothing was sent. queue: its name."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        queue: str = "",
+        at: str | None = None,
+        known: Iterable[str] = (),
+        fix: str | None = None,
+    ) -> None:
+        super().__init__(code, message, at=at, known=known, fix=fix)
+        self.queue = queue
 
 
 class ResultsError(CeleriacError):

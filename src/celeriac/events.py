@@ -56,6 +56,17 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     ),
     "chord.failed": (logging.ERROR, "chord {group_id} failed: {error}"),
     "chord.mended": (logging.INFO, "chord {group_id} is mended: its body was sent"),
+    "send.spooled": (
+        logging.WARNING,
+        "task {task_id} for {queue} was not sent and is kept in the spool: {why}",
+    ),
+    "send.refused": (logging.DEBUG, "a task for {queue} was not sent: {why}"),
+    "spool.drained": (logging.INFO, "the broker is back: tasks sent on from the spool {path}: {count}"),
+    "spool.set_aside": (
+        logging.ERROR,
+        "record {record} of the spool {path} cannot be sent and was set aside: {error}",
+    ),
+    "spool.trouble": (logging.ERROR, "the spool cannot be drained, trying on: {error}"),
     "letter.written": (logging.ERROR, "task {task}[{task_id}] became letter {letter}: {reason}"),
     "letter.recorded": (logging.INFO, "letters recorded: {count}"),
     "letter.replayed": (logging.INFO, "letter {letter} was replayed to queue {queue}"),

@@ -10,6 +10,8 @@ from uuid import UUID, uuid5
 DEATH = "celeriac-death"
 #: on a publish: the embedded broker stores at most one message per key; never stored itself
 ONCE = "celeriac-once"
+#: how a once-key begins that keeps one send from being doubled; what it is on takes room as any new task does
+SEND_ONCE = "send:"
 #: on a replayed task: how often it has been replayed
 GENERATION = "celeriac-replay"
 #: on a replayed task: the letter it came from

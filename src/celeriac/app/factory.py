@@ -8,10 +8,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from celery import Celery
+import kombu
+from celery import Celery, signals
 from celery.app.defaults import SETTING_KEYS
 
 from celeriac.app.brokers import choose_or_first
+from celeriac.app.casting import cast_consumer
 from celeriac.app.grace import SOFT_SHUTDOWN, grant_grace_once
 from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
@@ -28,6 +30,7 @@ from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
+from celeriac.transports.redis.connection import Connection
 from celeriac.transports.redis.location import locate
 
 #: base class that Celery gives tasks -> ours; Celery chooses by the framework it finds itself in
@@ -36,6 +39,7 @@ _TASKS = {
     "celery.contrib.django.task:DjangoTask": "celeriac.integrations.django.task:Task",
 }
 _CONSUMER = "celeriac.tasks.consumer:Consumer"
+_AMQP = "celeriac.tasks.sending.amqp:AMQP"
 
 
 def create_app(plan: Plan | Path | str | None = None, **conf: Any) -> Celery:
@@ -105,10 +109,13 @@ def _equip(app: Celery, plan: Plan) -> Celery:
     """Hang plan and sink on the app, and complete its settings when Celery reads them."""
     _require_settings(plan.celery, f"{plan.source}, [celery]" if plan.source else "Plan.celery")
     settle(app, Runtime(plan, LetterPost(app, plan.letters.queue), Flow(plan)))
+    if app.amqp_cls == Celery.amqp_cls and "amqp" not in vars(app):
+        app.amqp_cls = _AMQP
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()
     observe(app, plan)
+    signals.worker_init.connect(cast_consumer, weak=False, dispatch_uid="celeriac.app.casting")
     if plan.records is not None:
         send_task_events(app)
 
@@ -172,6 +179,8 @@ def _complete(app: Celery, plan: Plan) -> None:
             conf.broker_url = redis.url
     # A team, or its plan, may have named another transport for that broker, Celery's own among them.
     is_ours = redis is not None and conf.broker_transport == redis.transport
+    if is_ours and app.amqp.Connection is kombu.Connection:
+        app.amqp.Connection = Connection
     if is_ours or (conf.broker_url and conf.broker_url.startswith("sqlite:")):
         conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}
 

@@ -16,9 +16,9 @@ import msgspec
 from celeriac.plan.marks import Duration, NoneAs, OneOrMore, Range, Secret, Size
 from celeriac.plan.meeting import meeting_place
 
-Executor = Literal["prefork", "threads", "asyncio", "solo", "gevent", "eventlet"]
+Executor = Literal["prefork", "processes", "threads", "asyncio", "solo", "gevent", "eventlet"]
 ProfileName = Literal["io", "cpu", "ram", "custom"]
-WhenFull = Literal["block", "reject"]
+WhenFull = Literal["block", "reject", "spool"]
 LogFormat = Literal["human", "json"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 CatchUp = Literal["none", "last", "all"]
@@ -36,7 +36,8 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     max_wait: the objective; a message that waits longer is late (`celeriac queues` says so).
     max_length: messages the queue may hold, waiting, delayed and being worked on; None: no bound.
-    when_full: "block" makes a sender wait for room (30 s at most), "reject" refuses at once; both lose nothing.
+    when_full: "block" makes a sender wait for room until the deadline of `[sending]`, "reject" refuses at once, "spool"
+        keeps the task on the sender's disk until there is room; none of them loses anything.
     """
 
     max_wait: Duration | None = None
@@ -45,7 +46,7 @@ class Queue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Autoscale(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds between which a prefork worker grows and shrinks its slots.
+    """Bounds between which a worker on prefork or processes grows and shrinks its slots.
 
     min: slots it keeps when idle.
     max: slots it may grow to.
@@ -89,12 +90,14 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     profile: the kind of work, which sets the defaults of the fields below.
     executor: what runs the tasks of a worker.
     concurrency: slots of one worker.
-    autoscale: slots between two bounds instead of a fixed `concurrency`; prefork only.
+    autoscale: slots between two bounds instead of a fixed `concurrency`; prefork and processes only.
     prefetch: messages a worker holds for each slot, the running one included (Celery's prefetch multiplier).
-    time_limit: a task that runs longer is killed; prefork, asyncio and gevent only.
-    soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork and asyncio only.
-    max_tasks_per_child: tasks after which a slot's process is replaced; prefork only.
-    max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork only.
+    time_limit: a task that runs longer is killed; prefork, processes, asyncio and gevent only.
+    soft_time_limit: a task that runs longer is interrupted by SoftTimeLimitExceeded; prefork, processes and asyncio
+        only.
+    max_tasks_per_child: tasks after which a slot's process is replaced; prefork and processes only.
+    max_memory_per_child: resident memory above which a slot's process is replaced after its task; prefork and
+        processes only.
     gossip: whether workers follow each other's events; nothing of Celeriac needs it, and each worker reads them all.
     mingle: whether a starting worker asks the others which tasks were revoked; without it, it runs those.
     grace: how long a stopping worker may finish what it runs before it is killed.
@@ -240,6 +243,28 @@ class Beat(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     lease: Annotated[timedelta, Range(1, 3600)] = timedelta(seconds=10)
     deadline: Annotated[timedelta, Range(1, 31 * 86_400)] = timedelta(seconds=60)
     replicas: Annotated[int, Range(0, 100)] | None = None
+
+
+class Spool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where senders keep tasks on their own disk while the broker is away; any process of the plan there sends them on.
+
+    path: the file, an SQLite database; its folder is made.
+    max_size: how much it may hold; then sending is refused.
+    """
+
+    path: str = ".celeriac/spool.db"
+    max_size: Size = 64 * 1024 * 1024
+
+
+class Sending(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long sending may take, and what becomes of a task when the broker is away.
+
+    deadline: how long `delay()` may take, all tries to connect and to send included.
+    spool: where tasks are kept until the broker is back; None: nowhere, and sending raises.
+    """
+
+    deadline: Annotated[timedelta, Range(0.3, 3600)] = timedelta(seconds=5)
+    spool: Spool | None = None
 
 
 class Letters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -434,6 +459,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: glob over task names -> policy; `policy_for` picks the most exact.
     schedules: the schedules by name.
     celery: settings of Celery by their own names, which win over Celeriac's; what the app's code says wins over them.
+    sending: how long sending may take, and what becomes of a task when the broker is away.
     letters: how dead letters are kept.
     beat: how the schedules are led.
     records: the history of task runs; None: none is kept.
@@ -467,6 +493,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     tasks: dict[str, Policy] = {}
     schedules: dict[str, Schedule] = {}
     celery: dict[str, Any] = {}
+    sending: Sending = Sending()
     letters: Letters = Letters()
     beat: Beat = Beat()
     records: Records | None = None

@@ -20,6 +20,7 @@ SECTIONS = (
     "tasks",
     "schedules",
     "celery",
+    "sending",
     "letters",
     "records",
     "beat",
@@ -58,6 +59,7 @@ class Layout(msgspec.Struct, frozen=True):
             return outer + len(self.head)
         if path and path[0] in (
             "celery",
+            "sending",
             "letters",
             "records",
             "beat",

@@ -37,7 +37,9 @@ from celeriac.plan.model import (
     Resources,
     Retry,
     Schedule,
+    Sending,
     Sentry,
+    Spool,
     TaskResults,
     Tracing,
 )
@@ -60,6 +62,8 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Breaker: '[tasks."GLOB".breaker]',
     TaskResults: '[tasks."GLOB".results]',
     Schedule: "[schedules.NAME]",
+    Sending: "[sending]",
+    Spool: "[sending.spool]",
     Letters: "[letters]",
     Records: "[records]",
     Metrics: "[metrics]",

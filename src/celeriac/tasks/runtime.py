@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celeriac.errors import AppError
-from celeriac.plan import Plan, Policy
+from celeriac.plan import Plan, Policy, Sending
 from celeriac.tasks.hooks import HookList
 
 if TYPE_CHECKING:
@@ -100,3 +100,18 @@ def policies_of(app: Any) -> Plan | None:
         return runtime.plan
     plan = app.conf.get(POLICIES_SETTING)
     return plan if isinstance(plan, Plan) else None
+
+
+def sending_of(app: Any) -> Sending:
+    """Say how an app sends; as by default in a pool process that got the app by pickle."""
+    runtime = getattr(app, "celeriac", None)
+    return runtime.plan.sending if isinstance(runtime, Runtime) else Sending()
+
+
+def queues_of(app: Any) -> dict[str, str]:
+    """Say of each queue with a bound what a sender does when it is full."""
+    runtime = getattr(app, "celeriac", None)
+    if not isinstance(runtime, Runtime):
+        return {}
+    queues = runtime.plan.queues.items()
+    return {name: queue.when_full for name, queue in queues if queue.max_length is not None}

@@ -12,7 +12,7 @@ from kombu.exceptions import InconsistencyError
 from celeriac import wire
 from celeriac.errors import BrokerError, QueueFull
 
-#: how long a sender waits for room in a full queue that blocks, seconds
+#: how long a sender waits for room in a full queue that blocks, unless its transport option says otherwise; seconds
 ROOM_PATIENCE_S = 30.0
 
 Sent = TypeVar("Sent")
@@ -37,6 +37,7 @@ def queue_full(queue: str, length: int, max_length: int | None) -> QueueFull:
     return QueueFull(
         "BROKER-010",
         f'queue "{queue}" is full: it holds {length} of {max_length} messages. Nothing was sent.',
+        queue=queue,
         fix="send again later, start more workers, or raise max_length",
     )
 
@@ -57,7 +58,7 @@ class Outgoing(NamedTuple):
             headers.get("retries")
             or wire.DEATH in headers
             or wire.GENERATION in headers
-            or wire.ONCE in headers
+            or not str(headers.get(wire.ONCE, wire.SEND_ONCE)).startswith(wire.SEND_ONCE)
         )
 
     @property
@@ -74,8 +75,8 @@ class NoRoomYet(Exception):
         self.error = error
 
 
-def patiently(store: Callable[[], Sent]) -> Sent:
-    """Call `store` until there is room, for up to 30 s.
+def patiently(store: Callable[[], Sent], patience_s: float = ROOM_PATIENCE_S) -> Sent:
+    """Call `store` until there is room, for up to `patience_s`.
 
     Raises: QueueFull when the time is over; what `store` raises, NoRoomYet excepted.
     """
@@ -85,7 +86,7 @@ def patiently(store: Callable[[], Sent]) -> Sent:
             return store()
         except NoRoomYet as full:
             now = time.monotonic()
-            deadline = deadline or now + ROOM_PATIENCE_S
+            deadline = deadline or now + patience_s
             if now >= deadline:
                 raise full.error from None
             time.sleep(random.uniform(0.02, 0.06))  # noqa: S311 - spreads waiters, guards nothing

@@ -93,7 +93,7 @@ def test_the_schema_is_plain_json_and_accepts_the_example():
         "[queues.a]\nmax_wait = '30'",
         "[queues.a]\nmax_wait = 30",
         "[queues.a]\nmax_length = 0",
-        "[queues.a]\nwhen_full = 'spool'",
+        "[queues.a]\nwhen_full = 'drop'",
         "[pools.a]",
         "[pools.a]\nqueues = 'a'",
         "[pools.a]\nqueues = [1]",

@@ -16,6 +16,7 @@ from celeriac.backends.keeping import Keeps
 from celeriac.backends.order import Run, Standing, run_of
 from celeriac.backends.outcomes import Outcomes
 from celeriac.backends.redis.chords import RedisChords
+from celeriac.backends.redis.listening import ResultConsumer
 from celeriac.backends.redis.scripts import WRITE
 from celeriac.backends.redis.store import Store, told
 from celeriac.backends.waiting import ids_before
@@ -24,19 +25,9 @@ from celeriac.events import emit
 
 #: how long the server may take to accept a connection, and to answer, unless Celery's settings say otherwise; seconds
 _DEADLINE_S = 5.0
-#: how often who waits looks whether his time is over, seconds
-_LOOK_S = 0.25
 #: how a payload in JSON begins: the scripts read its state there
 _EVIDENT = b'{"status": "'
 _VERDICTS = (Standing.OVERTAKEN, Standing.OPEN, Standing.SUCCEEDED)
-
-
-class ResultConsumer(stock.ResultConsumer):
-    """Celery's own, that does not look past the caller's timeout by up to a second."""
-
-    def drain_events_until(self, p: Any, timeout: float | None = None, on_interval: Any = None) -> Any:
-        interval = _LOOK_S if timeout is None else min(timeout, _LOOK_S)
-        return self.drainer.drain_events_until(p, timeout=timeout, interval=interval, on_interval=on_interval)
 
 
 class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):

@@ -12,6 +12,7 @@ from celeriac.transports.redis.keys import PRIORITIES, Keys
 from celeriac.transports.redis.line import Line
 from celeriac.transports.redis.scripts import DECLARE
 from celeriac.transports.redis.sending import Bound, Sender
+from celeriac.transports.redis.trouble import one_try
 from celeriac.transports.sending import Batch, Outgoing, unroutable
 
 #: how long the server may take to accept a connection, and to answer; seconds
@@ -32,14 +33,24 @@ class SendingChannel(stock.Channel):
         self.keys = Keys(self.global_keyprefix, self.sep)
         self._sending_line = Line(self.pool, self.connection.at)
         self._sender = Sender(
-            self._sending_line, self.keys, self.connection.clock, self._route, self._bound_of, self._step_of
+            self._sending_line,
+            self.keys,
+            self.connection.clock,
+            self._route,
+            self._bound_of,
+            self._step_of,
+            self.connection.room_patience_s,
         )
         self._declared: set[str] = set()
         self._ttls_s: dict[str, float] = {}
 
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         # The older protocol: in the newer one, redis-py reads what the bell is told as replies.
-        return {**super()._connparams(asynchronous), "protocol": 2}
+        parameters = {**super()._connparams(asynchronous), "protocol": 2}
+        if self.connection.is_for_sending:
+            # redis-py's own tries to connect take half a minute; a sender counts its time.
+            parameters["retry"] = one_try()
+        return parameters
 
     def make_pool(self) -> Any:
         return self._get_pool()

@@ -20,8 +20,8 @@ from celeriac.transports.redis.line import Line
 from celeriac.transports.redis.scripts import SEND
 from celeriac.transports.sending import NoRoomYet, Outgoing, patiently, queue_full
 
-#: how long a send may be tried again and be known, seconds
-SENDER_KEPT_S = 600
+#: how long a send may be tried again and be known, seconds; a spool may wait so long for the server
+SENDER_KEPT_S = 86_400
 #: how long a once-key is remembered, seconds
 ONCE_KEPT_S = 30 * 86_400
 #: properties that the broker gives a message; `celeriac-attempt` stays with the sender
@@ -61,6 +61,7 @@ class Sender:
         route: Callable[[Outgoing], Sequence[str]],
         bound_of: Callable[[str], Bound | None],
         list_of: Callable[[int], int],
+        patience_s: float,
     ) -> None:
         self._line = line
         self._keys = keys
@@ -68,18 +69,19 @@ class Sender:
         self._route = route
         self._bound_of = bound_of
         self._list_of = list_of
+        self._patience_s = patience_s
         self._lock = threading.Lock()
         self._id, self._number = _new_id(), 0
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Store all of them, or none.
 
-        Waits up to 30 s for room where a full queue blocks.
+        Waits for room where a full queue blocks.
         Raises: QueueFull, Unroutable, BrokerUnavailable, BrokerError.
         """
         routed = [(each, queue) for each in outgoing for queue in self._route(each)]
         if routed:
-            patiently(lambda: self._store(outgoing, routed))
+            patiently(lambda: self._store(outgoing, routed), self._patience_s)
 
     def _store(self, outgoing: Sequence[Outgoing], routed: Sequence[tuple[Outgoing, str]]) -> None:
         with self._lock:
@@ -234,8 +236,10 @@ def _properties(outgoing: Outgoing) -> dict[str, Any]:
 def _in_doubt(outgoing: Sequence[Outgoing]) -> Attempt | None:
     """Give the attempt that these messages were sent in before, together and without an answer."""
     attempts = {_properties(each).get(_ATTEMPT) for each in outgoing}
-    attempt = attempts.pop() if len(attempts) == 1 else None
-    return attempt if isinstance(attempt, Attempt) and attempt.messages == len(outgoing) else None
+    said = attempts.pop() if len(attempts) == 1 else None
+    # One that comes from a spool was written down in between.
+    attempt = Attempt(*said) if isinstance(said, tuple) else None
+    return attempt if attempt is not None and attempt.messages == len(outgoing) else None
 
 
 def _new_id() -> str:

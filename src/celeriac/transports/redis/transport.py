@@ -17,6 +17,7 @@ from celeriac.errors import BrokerUnavailable
 from celeriac.transports.before_acks import BeforeAcks, before_acks_of
 from celeriac.transports.redis.channel import Channel, LeasingChannel, SentinelChannel
 from celeriac.transports.redis.lease import Lease
+from celeriac.transports.sending import ROOM_PATIENCE_S
 
 #: how long a loop sleeps at most, so that nothing that was missed stays unnoticed, seconds
 _SLEEP_S = 1.0
@@ -29,7 +30,8 @@ class Transport(stock.Transport):
 
     `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease`
-    (seconds), `before_acks` (names a BeforeAcks: results that are gathered must go first).
+    (seconds), `before_acks` (names a BeforeAcks: results that are gathered must go first), `send_within` (seconds that
+    a send may wait for room; given to connections that only send).
     """
 
     Channel = Channel
@@ -41,6 +43,8 @@ class Transport(stock.Transport):
         self.at = f"{client.hostname or 'localhost'}:{client.port or self.default_port}/{client.virtual_host}"
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = dict(options.get("queues", {}))
+        self.is_for_sending = "send_within" in options
+        self.room_patience_s = float(options.get("send_within", ROOM_PATIENCE_S))
         self.before_acks: BeforeAcks = before_acks_of(options)
         self.letters_queue: str = options.get("letters_queue", "celeriac.dead")
         self.letters_after: int = options.get("letters_after", 3)
@@ -77,6 +81,11 @@ class Transport(stock.Transport):
             self._lease_pid = os.getpid()
             self.before_acks.begin()
         return self.lease
+
+    @property
+    def reaches_server(self) -> bool:
+        """Say whether the server is there; while it is not, this transport tries on by itself and tells nobody else."""
+        return self.lease is None or self.lease.reaches_server
 
     def is_read(self, queue: str) -> bool:
         """Say whether a channel of this connection consumes from the queue."""

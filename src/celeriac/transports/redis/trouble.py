@@ -14,9 +14,16 @@ if importlib.util.find_spec("redis") is None:
     )
 
 from redis import exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 #: what ends a call that can be made again on a new connection
 LOST = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
+
+
+def one_try() -> Retry:
+    """Give what keeps redis-py from trying again by itself."""
+    return Retry(NoBackoff(), 0)
 
 
 def explained(error: Exception, at: str) -> BrokerError:

@@ -12,9 +12,10 @@ from celeriac.events import emit
 from celeriac.transports.holding import Holding
 from celeriac.transports.payload import MalformedEnvelope
 from celeriac.transports.sending import Batch, Outgoing
-from celeriac.transports.sqlite import doorbell, messages, queues
+from celeriac.transports.sqlite import consumers, doorbell, messages, queues
 from celeriac.transports.sqlite.delivery import Delivery, Fetched
 from celeriac.transports.sqlite.envelope import Stored, to_payload
+from celeriac.transports.sqlite.page import Guard
 from celeriac.transports.sqlite.sending import Sender
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Channel(virtual.Channel):
     def __init__(self, connection: Any, **kwargs: Any) -> None:
         super().__init__(connection, **kwargs)
         self.store: Store = connection.store
-        self._sender = Sender(self.store, connection.clock)
+        self._sender = Sender(self.store, connection.clock, connection.room_patience_s)
         self._delivery = Delivery(self, connection.clock)
         self._unacked_only: set[str] = set()
         self._declared: set[tuple[Any, ...]] = set()
@@ -234,6 +235,46 @@ class Channel(virtual.Channel):
         self._delivery.give_back_hoard()
         if self._qos is not None:
             self._qos.write_acks()
+
+    # Settling for consumers of other processes on this host.
+
+    @property
+    def consumer_id(self) -> str:
+        """Name this process's consumer to whoever may have to settle for it; "" before it consumes."""
+        return str(self.lease.number) if self.lease is not None else ""
+
+    def guard(self) -> Guard | None:
+        """See to it that only whoever has this guard, too, settles what our consumer leaves when it dies."""
+        return Guard(self.store.location.folder, self.lease.number) if self.lease is not None else None
+
+    def inherit(self, consumer: str, running: str) -> tuple[Any, list[Any]]:
+        """Take over what a dead consumer held; what cannot be read is set aside.
+
+        running: the delivery tag, at that consumer, of what it was running; "" if nothing.
+        Returns: messages of this channel, to be acked or rejected here: the one that was running, None if it is
+            settled, and the others, oldest first.
+        """
+        heir = self.connection.take_lease().number
+        with self.store.writing() as db:
+            held = consumers.inherit(db, heir, int(consumer), self.connection.clock.wall())
+        (self.store.location.folder / f"{consumer}.page").unlink(missing_ok=True)
+        ran, others = None, []
+        for stored in held:
+            tag = f"{heir}-{stored.id}"
+            try:
+                message = self.Message(to_payload(stored, tag), channel=self)
+            except MalformedEnvelope as malformed:
+                self.set_aside((heir, stored), str(malformed))
+                continue
+            self.qos.append(message, tag)
+            if running == f"{consumer}-{stored.id}":
+                ran = message
+            else:
+                others.append(message)
+        return ran, others
+
+    def bury(self, consumer: str) -> None:
+        """Nothing: with what it held, it has gone."""
 
     # Settling.
 

@@ -108,12 +108,12 @@ PATIENCE_S = 10.0
 
 
 @contextmanager
-def write(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+def write(connection: sqlite3.Connection, path: Path, patience_s: float = PATIENCE_S) -> Iterator[None]:
     """Run the block as one transaction that excludes other writers; all or nothing of it is kept.
 
-    Raises: BrokerUnavailable BROKER-002 after PATIENCE_S of waiting for another writer.
+    Raises: BrokerUnavailable BROKER-002 after `patience_s` of waiting for another writer.
     """
-    _begin(connection, path, PATIENCE_S)
+    _begin(connection, path, patience_s)
     try:
         yield
         connection.execute("COMMIT")

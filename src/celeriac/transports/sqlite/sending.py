@@ -20,17 +20,18 @@ _TOPICS = TopicExchange(None)
 class Sender:
     """Stores messages and rings their consumers."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, patience_s: float) -> None:
         self._store = store
         self._clock = clock
+        self._patience_s = patience_s
 
     def send(self, outgoing: Sequence[Outgoing]) -> None:
         """Store all of them, or none.
 
-        Waits up to 30 s for room where a full queue blocks.
+        Waits for room where a full queue blocks.
         Raises: QueueFull, Unroutable, BrokerUnavailable, BrokerCorrupt.
         """
-        touched = patiently(lambda: self._store_all(outgoing))
+        touched = patiently(lambda: self._store_all(outgoing), self._patience_s)
         doorbell.ring(self._store.location.folder, touched)
 
     def _store_all(self, outgoing: Sequence[Outgoing]) -> set[str]:

@@ -25,8 +25,9 @@ class Store:
     Raises, from every method: BrokerUnavailable, BrokerCorrupt.
     """
 
-    def __init__(self, location: Location) -> None:
+    def __init__(self, location: Location, patience_s: float = file.PATIENCE_S) -> None:
         self.location = location
+        self._patience_s = patience_s
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._synced: bool | None = None
@@ -48,7 +49,7 @@ class Store:
         with self._lock, told(self.location.path):
             connection = self._connected()
             self._sync(connection, synced and self.location.durability == "full")
-            with file.write(connection, self.location.path):
+            with file.write(connection, self.location.path, self._patience_s):
                 yield connection
 
     def _connected(self) -> sqlite3.Connection:

@@ -15,7 +15,9 @@ from kombu.transport import virtual
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
 from celeriac.transports.before_acks import BeforeAcks, before_acks_of
+from celeriac.transports.sending import ROOM_PATIENCE_S
 from celeriac.transports.sqlite.channel import Channel
+from celeriac.transports.sqlite.file import PATIENCE_S
 from celeriac.transports.sqlite.lease import Lease
 from celeriac.transports.sqlite.location import locate
 from celeriac.transports.sqlite.messages import LetterRule
@@ -30,7 +32,8 @@ class Transport(virtual.Transport):
 
     Transport options: `letters_queue` (default "celeriac.dead"), `letters_after` (deliveries before poison, 3),
     `queues` ({name: {"max_length": int, "when_full": "block" | "reject"}}), `consumer_name`, `clock`, `lease` (seconds;
-    over the URL's), `before_acks` (names a BeforeAcks: results that are gathered must go first).
+    over the URL's), `before_acks` (names a BeforeAcks: results that are gathered must go first), `send_within` (seconds
+    that a send may wait for the file or for room; given to connections that only send).
     """
 
     Channel = Channel
@@ -49,9 +52,11 @@ class Transport(virtual.Transport):
         super().__init__(client, **kwargs)
         options = self._options = client.transport_options
         self.location = locate(client.hostname)
-        self.store = Store(self.location)
+        self.store = Store(self.location, float(options.get("send_within", PATIENCE_S)))
         self.clock: Clock = options.get("clock", SYSTEM)
         self.queue_bounds: dict[str, dict[str, Any]] = options.get("queues", {})
+        self.is_for_sending = "send_within" in options
+        self.room_patience_s = float(options.get("send_within", ROOM_PATIENCE_S))
         self.before_acks: BeforeAcks = before_acks_of(options)
         self.lease: Lease | None = None
         self._lease_pid = 0
