@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +16,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from servers.programs import needed
 from servers.project import PROGRAMS, Project, Running
 
 PLAN = """\
@@ -56,16 +56,6 @@ def hold():
         time.sleep(0.02)
     Path("ended").touch()
 """
-
-
-def needs(program: str) -> str:
-    """Find a program; skips where it is not installed, fails there in CI."""
-    found = shutil.which(program)
-    if found is None:
-        if os.environ.get("CI") == "true":
-            raise FileNotFoundError(f"{program} is not installed")
-        pytest.skip(f"{program} is not installed")
-    return found
 
 
 @pytest.fixture
@@ -121,10 +111,13 @@ every = "1h"
 def test_compose_takes_the_file_and_asks_for_each_password(
     project: Callable[..., Project], broker: str, password: dict[str, str]
 ) -> None:
-    compose = needs("docker-compose")
+    compose = needed("docker-compose")
     shop = project(plan=COMPOSED.format(broker=broker), tasks=TASKS)
     file = rendered(shop, "compose") / "compose.yaml"
     shop.environ.update({**password, "POSTGRES_PASSWORD": "b"})
+    by_schema = [needed("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(file)]
+    specified = shop.run(*by_schema, within=60)
+    assert specified.returncode == 0, specified.stdout
     taken = shop.run(compose, "--file", str(file), "config", within=60)
     assert taken.returncode == 0, taken.stderr
     assert "celeriac probe" in taken.stdout or "- probe" in taken.stdout
@@ -135,7 +128,7 @@ def test_compose_takes_the_file_and_asks_for_each_password(
 
 
 def test_systemd_takes_every_unit(shop: Project) -> None:
-    analyze = needs("systemd-analyze")
+    analyze = needed("systemd-analyze")
     folder = rendered(shop, "systemd")
     units = sorted(str(file) for file in folder.iterdir() if file.suffix in (".service", ".target"))
     verified = shop.run(analyze, "verify", "--man=no", *units, within=60)
@@ -235,7 +228,7 @@ def test_its_lines_are_json_for_the_journal(shop: Project, notified: Notified) -
 def test_supervisor_runs_the_programs(
     shop: Project, eventually: Callable[..., object], tmp_path: Path
 ) -> None:
-    supervisord, control = needs("supervisord"), needs("supervisorctl")
+    supervisord, control = needed("supervisord"), needed("supervisorctl")
     conf = (
         (rendered(shop, "supervisor") / "shop.conf").read_text().replace("/var/log/supervisor", str(tmp_path))
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from celeriac.deploy.targets import read_plan_as_written
 from celeriac.deploy.yaml import plain
 from celeriac.errors import DeployError
 from celeriac.plan import Plan
+from servers.programs import needed
 
 PLAN = Path(__file__).resolve().parents[1] / "unit" / "deploy" / "assistant.toml"
 VERSIONS = [f"1.{minor}" for minor in range(30, 38)]
@@ -47,12 +47,8 @@ def documents(text: str) -> list[Any]:
 
 def kustomize(folder: Path) -> list[Any]:
     """Build an overlay with the real Kustomize."""
-    program = shutil.which("kubectl")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            raise FileNotFoundError("kubectl is not installed")
-        pytest.skip("kubectl is not installed")
-    built = subprocess.run([program, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    command = [needed("kubectl"), "kustomize", str(folder)]
+    built = subprocess.run(command, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     return documents(built.stdout)
 

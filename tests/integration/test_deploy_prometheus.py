@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from ruamel.yaml import YAML
 from celeriac.deploy.prometheus import render
 from celeriac.deploy.targets import read_plan_as_written
 from celeriac.errors import DeployError
+from servers.programs import needed
 
 ASSISTANT = (Path(__file__).resolve().parents[1] / "unit" / "deploy" / "assistant.toml").read_text()
 #: nothing has a bound of its own, and nothing is scheduled
@@ -79,14 +78,8 @@ def written(plan: str, folder: Path) -> Path:
 
 def promtool(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the real promtool."""
-    program = shutil.which("promtool")
-    if program is None:
-        if os.environ.get("CI") == "true":
-            raise FileNotFoundError("promtool is not installed: run scripts/install-servers")
-        pytest.skip("promtool is not installed")
-    return subprocess.run(
-        [program, *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=False
-    )
+    command = [needed("promtool"), *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
 
 
 def rules(folder: Path) -> list[dict[str, object]]:

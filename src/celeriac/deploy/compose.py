@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celeriac.deploy.allotment import allotment
 from celeriac.deploy.environment import PASSWORDS, Address, addresses_beside, handed_on, user_of
 from celeriac.deploy.servers import server_services
 from celeriac.deploy.units import (
@@ -17,8 +18,7 @@ from celeriac.deploy.units import (
     writable_folders,
 )
 from celeriac.deploy.yaml import Note, Shared, dump
-from celeriac.plan import Plan, Resources
-from celeriac.units import cpus
+from celeriac.plan import Plan
 
 FILE = "compose.yaml"
 
@@ -132,8 +132,9 @@ def _deploy(unit: Unit) -> dict[str, Any]:
         more = f", up to {bounds.max} where something scales it" if bounds.max > least else ""
         replicas = Note(least, f"[pools.{unit.name}].replicas{more}")
     deploy: dict[str, Any] = {"replicas": replicas}
-    if unit.pool and unit.pool.resources:
-        deploy["resources"] = _resources(unit.name, unit.pool.resources)
+    resources = _resources(unit)
+    if resources:
+        deploy["resources"] = resources
     # Several run side by side with nothing lost or sent twice: leases see to the tasks, the term to the schedules.
     one_by_one = {"parallelism": 1, "delay": "10s", "order": "start-first"}
     if unit.port is not None:
@@ -143,25 +144,17 @@ def _deploy(unit: Unit) -> dict[str, Any]:
     return deploy
 
 
-def _resources(name: str, resources: Resources) -> dict[str, Any]:
-    most: dict[str, Any] = {}
-    kept: dict[str, Any] = {}
-    said = f"[pools.{name}].resources"
-    if resources.cpu:
-        most["cpus"] = Note(f"{cpus(resources.cpu):g}", f"{said}.cpu")
-    if resources.memory:
-        most["memory"] = Note(_mebibytes(resources.memory), f"{said}.memory")
-    reserved = cpus(resources.cpu_reserved or "") or (cpus(resources.cpu or "") or 0) / 2
-    memory = resources.memory_reserved or (resources.memory or 0) // 2
-    if reserved:
-        kept["cpus"] = Note(
-            f"{reserved:g}", f"{said}.cpu_reserved" if resources.cpu_reserved else "half of it"
-        )
-    if memory:
-        kept["memory"] = Note(
-            _mebibytes(memory), f"{said}.memory_reserved" if resources.memory_reserved else "half of it"
-        )
-    return {key: value for key, value in (("limits", most), ("reservations", kept)) if value}
+def _resources(unit: Unit) -> dict[str, Any]:
+    given = allotment(unit)
+    parts = {
+        "limits": given.most.written(_cpus, _mebibytes, "cpus"),
+        "reservations": given.kept.written(_cpus, _mebibytes, "cpus"),
+    }
+    return {key: value for key, value in parts.items() if value}
+
+
+def _cpus(count: float) -> str:
+    return f"{count:g}"
 
 
 def _mebibytes(size: int) -> str:

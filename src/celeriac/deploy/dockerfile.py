@@ -6,8 +6,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from celeriac import __version__
 from celeriac.deploy.units import image_of, writable_folders
 from celeriac.plan import Plan
+from celeriac.plan.flowers import flowers_of
 
 FILE, IGNORED = "Dockerfile", ".dockerignore"
 
@@ -35,20 +37,20 @@ STOPSIGNAL SIGTERM
 CMD {command}
 """
 _IGNORE = """# Written by `celeriac render dockerfile`. What no image should hold: secrets, state, what is built anew.
-.env
-.env.*
-!.env.example
+**/.env
+**/.env.*
+!**/.env.example
 .git
 .celeriac
-.venv
-venv
+**/.venv
+**/venv
 **/__pycache__
 **/*.py[co]
-.pytest_cache
-.mypy_cache
-.ruff_cache
-*.sqlite3
-*.db
+**/.pytest_cache
+**/.mypy_cache
+**/.ruff_cache
+**/*.sqlite3
+**/*.db
 """
 #: what prints the dependencies of a pyproject.toml, so that a change of the code does not install them again
 _LIST = (
@@ -66,12 +68,13 @@ def render(plan: Plan) -> dict[str, str]:
     head = _HEAD.format(name=plan.name, image=image_of(plan))
     writable = " ".join(f"/app/{folder}" for folder in (".celeriac", *writable_folders(plan)))
     return {
-        FILE: head + _install(plan.folder) + _TAIL.format(command='["celeriac", "up"]', writable=writable),
+        FILE: head + _install(plan) + _TAIL.format(command='["celeriac", "up"]', writable=writable),
         IGNORED: _IGNORE,
     }
 
 
-def _install(folder: Path) -> str:
+def _install(plan: Plan) -> str:
+    folder = plan.folder
     project = _project(folder / "pyproject.toml")
     if project is not None and "dependencies" not in project.get("dynamic", ()):
         lines = [
@@ -88,9 +91,24 @@ def _install(folder: Path) -> str:
             "# Dependencies first: this layer is built anew only when they change.\n"
             "COPY requirements.txt ./\nRUN pip install --requirement requirements.txt\n"
         )
+    # The version that has read this plan: an image that is built again is the same.
     return (
-        "# There is no pyproject.toml and no requirements.txt here: this is all.\nRUN pip install celeriac\n"
+        "# There is no pyproject.toml and no requirements.txt here: this is all.\n"
+        f"RUN pip install 'celeriac{_extras(plan)}=={__version__}'\n"
     )
+
+
+def _extras(plan: Plan) -> str:
+    """Give the extras of Celeriac that the plan needs, as pip writes them; empty if none."""
+    schemes = [getattr(plan, key).partition(":")[0] for key in ("broker", "results", "state", "coordination")]
+    needed = {
+        "flower": bool(flowers_of(plan)),
+        "postgres": any("postgres" in scheme for scheme in schemes),
+        "redis": any(scheme.startswith(("redis", "sentinel")) for scheme in schemes),
+        "sentry": plan.sentry is not None,
+    }
+    names = ",".join(name for name, is_needed in needed.items() if is_needed)
+    return f"[{names}]" if names else ""
 
 
 def _project(file: Path) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from celeriac.deploy.allotment import allotment
 from celeriac.deploy.units import Unit, at_least, units, whole_seconds
+from celeriac.deploy.yaml import Note
 from celeriac.plan import Plan
-from celeriac.units import cpus
 
 _HEAD = """# {name}: written by `celeriac render systemd`. Change the plan and render again.
 """
@@ -13,6 +14,8 @@ Description={title} of {name}
 PartOf={name}.target
 After=network-online.target
 Wants=network-online.target
+# Tried for ever: a broker that is away for an hour leaves no unit given up.
+StartLimitIntervalSec=0
 
 [Service]
 # Ready when it works, not when it was started.
@@ -119,17 +122,10 @@ def _service(plan: Plan, unit: Unit) -> str:
 
 
 def _resources(unit: Unit) -> str:
-    given = unit.pool.resources if unit.pool else None
-    if given is None:
-        return ""
-    said = f"# [pools.{unit.name}].resources"
-    lines = [said]
-    most = cpus(given.cpu or "")
-    if most:
-        lines.append(f"CPUQuota={most * 100:g}%")
-    if given.memory:
-        lines.append(f"MemoryMax={given.memory}")
-    kept = given.memory_reserved or (given.memory or 0) // 2
-    if kept:
-        lines.append(f"MemoryLow={kept}")
-    return "\n".join(lines) + "\n"
+    given = allotment(unit)
+    amounts = {
+        "CPUQuota": given.most.cpu and Note(f"{given.most.cpu.value * 100:g}%", given.most.cpu.text),
+        "MemoryMax": given.most.memory,
+        "MemoryLow": given.kept.memory,
+    }
+    return "".join(f"# {each.text}\n{key}={each.value}\n" for key, each in amounts.items() if each)

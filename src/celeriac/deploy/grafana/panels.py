@@ -148,7 +148,7 @@ def heat(title: str, says: str, expr: str) -> Panel:
                 "yAxis": {"unit": "s"},
                 "color": {"mode": "scheme", "scheme": "Oranges", "steps": 32},
                 "cellGap": 1,
-                "tooltip": {"show": True, "yHistogram": False},
+                "tooltip": {"mode": "single", "yHistogram": False},
             },
         },
     )

@@ -92,7 +92,7 @@ def _pool(plan: Plan, unit: Unit, is_bounded: bool) -> dict[str, Any]:
         "profile": Note(unit.pool.profile, "which kind its pods are; what its workers do is the plan's"),
         "replicas": Note(count, f"[pools.{unit.name}].replicas"),
         "terminationGracePeriodSeconds": grace,
-        "resources": resources(unit.name, unit.pool.resources) if unit.pool.resources else {},
+        "resources": resources(unit),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from celeriac.deploy.allotment import allotment
 from celeriac.deploy.kubernetes.environment import environment
 from celeriac.deploy.kubernetes.objects import labels, named, selector
 from celeriac.deploy.units import (
@@ -17,9 +18,8 @@ from celeriac.deploy.units import (
     writable_folders,
 )
 from celeriac.deploy.yaml import Note
-from celeriac.plan import Plan, Resources
+from celeriac.plan import Plan
 from celeriac.plan.flowers import host_and_port
-from celeriac.units import cpus
 
 #: of the image that `celeriac render dockerfile` builds
 USER_ID = 10_001
@@ -30,6 +30,8 @@ _RESTRICTED = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
+
+_MODEST = "what it needs; who asks for nothing is the first to be put out of a node that is full"
 
 
 def plan_text(plan: Plan) -> str | None:
@@ -92,8 +94,9 @@ def _container(plan: Plan, unit: Unit) -> dict[str, Any]:
                 "takes no more, and ends when what it runs has ended",
             )
         }
-    if unit.pool and unit.pool.resources:
-        container["resources"] = resources(unit.name, unit.pool.resources)
+    given = resources(unit)
+    if given:
+        container["resources"] = given
     container["securityContext"] = _RESTRICTED
     container["volumeMounts"] = _mounts(plan)
     return container
@@ -138,25 +141,16 @@ def _probes(unit: Unit) -> dict[str, Any]:
     }
 
 
-def resources(pool: str, given: Resources) -> dict[str, Any]:
-    """Give requests and limits as the plan says them; what is reserved is half of the most, if nothing else is said."""
-    said = f"[pools.{pool}].resources"
-    most, kept = cpus(given.cpu or ""), cpus(given.cpu_reserved or "")
-    limits, requests = {}, {}
-    if most:
-        limits["cpu"] = Note(_millicpus(most), f"{said}.cpu")
-    if given.memory:
-        limits["memory"] = Note(_mebibytes(given.memory), f"{said}.memory")
-    if kept or most:
-        requests["cpu"] = Note(
-            _millicpus(kept or (most or 0) / 2), f"{said}.cpu_reserved" if kept else "half of it"
-        )
-    memory = given.memory_reserved or (given.memory or 0) // 2
-    if memory:
-        requests["memory"] = Note(
-            _mebibytes(memory), f"{said}.memory_reserved" if given.memory_reserved else "half of it"
-        )
-    return {key: value for key, value in (("requests", requests), ("limits", limits)) if value}
+def resources(unit: Unit) -> dict[str, Any]:
+    """Give requests and limits as the plan says them; of what is no worker, what it needs when idle."""
+    if unit.pool is None:
+        return {"requests": Note({"cpu": "10m", "memory": "96Mi"}, _MODEST)}
+    given = allotment(unit)
+    parts = {
+        "requests": given.kept.written(_millicpus, _mebibytes),
+        "limits": given.most.written(_millicpus, _mebibytes),
+    }
+    return {key: value for key, value in parts.items() if value}
 
 
 def _spread(plan: Plan, unit: Unit, key: str) -> dict[str, Any]:
@@ -169,8 +163,10 @@ def _spread(plan: Plan, unit: Unit, key: str) -> dict[str, Any]:
 
 
 def _volumes(plan: Plan) -> list[dict[str, Any]]:
-    folders = ["state", "tmp", *map(volume_of, writable_folders(plan))]
-    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in folders]
+    volumes: list[dict[str, Any]] = [{"name": name, "emptyDir": {}} for name in ("state", "tmp")]
+    for folder in writable_folders(plan):
+        gone = f"{folder}/ is each pod's own and goes with it: what is to stay belongs elsewhere, or into a claim"
+        volumes.append({"name": volume_of(folder), "emptyDir": Note({}, gone)})
     if plan_text(plan) is not None:
         volumes.append({"name": "plan", "configMap": {"name": f"{named(plan)}-plan"}})
     return volumes

@@ -154,8 +154,10 @@ spec:
         - name: tmp
           emptyDir: {}
         - name: data-out
+          # data/out/ is each pod's own and goes with it: what is to stay belongs elsewhere, or into a claim
           emptyDir: {}
         - name: logs
+          # logs/ is each pod's own and goes with it: what is to stay belongs elsewhere, or into a claim
           emptyDir: {}
         - name: plan
           configMap:
