@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from signal import Signals
 from typing import Any
@@ -35,7 +35,8 @@ class TaskPool(BasePool):
         super().__init__(*args, **kwargs)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
-        self._threads = ThreadPoolExecutor(min(self.limit, _MOST_THREADS), thread_name_prefix="asyncio-pool")
+        # Not bounded by today's limit, which may grow; a thread is started only when none is free.
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="asyncio-pool")
         #: of the loop's thread alone
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
@@ -89,7 +90,7 @@ class TaskPool(BasePool):
     def _is_coroutine(self, args: Any) -> bool:
         """Say whether the tracer's arguments are of an `async def` task; the first is its name."""
         task = self.app.tasks.get(args[0]) if self.app is not None and args else None
-        return task is not None and inspect.iscoroutinefunction(inspect.unwrap(task.run))
+        return task is not None and any(map(inspect.iscoroutinefunction, _layers(task.run)))
 
     def _take(self, job: Job, is_coroutine: bool) -> None:
         job.is_coroutine = is_coroutine
@@ -155,6 +156,13 @@ class TaskPool(BasePool):
 
     def _get_info(self) -> dict[str, Any]:
         return {**super()._get_info(), "running": len(self._running), "waiting": len(self._waiting)}
+
+
+def _layers(function: Any) -> Iterator[Any]:
+    """Give a function and, one by one, what its decorators wrap: any of them may be what makes it a coroutine."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
 
 
 def _in_thread(job: Job) -> None:

@@ -1,0 +1,63 @@
+"""The asyncio pool alone: which slots plain functions and decorated coroutines get."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from celeriac.pools.asyncio import TaskPool
+from servers.waiting import eventually
+
+
+@pytest.fixture
+def app() -> Celery:
+    app = Celery("slots", broker="memory://", set_as_current=False)
+
+    def noting(function: Any) -> Any:
+        @wraps(function)
+        async def around(*args: Any) -> Any:
+            await asyncio.sleep(0)
+            return function(*args)
+
+        return around
+
+    @app.task(name="around", shared=False)
+    @noting
+    def around() -> None: ...
+
+    @app.task(name="plain", shared=False)
+    def plain() -> None: ...
+
+    return app
+
+
+@pytest.fixture
+def pool(app: Celery) -> Iterator[TaskPool]:
+    pool = TaskPool(1, app=app)
+    pool.start()
+    yield pool
+    pool.stop()
+
+
+def test_a_slot_that_was_added_runs_a_plain_function_beside_the_first(pool: TaskPool) -> None:
+    pool.grow(1)
+    both = threading.Barrier(2, timeout=20)
+    met: list[int] = []
+    for _ in range(2):
+        pool.apply_async(lambda: met.append(both.wait()))
+    assert eventually(lambda: sorted(met) == [0, 1], within=30)
+
+
+def test_a_coroutine_that_a_decorator_makes_of_a_function_runs_on_the_loop(pool: TaskPool) -> None:
+    threads: dict[str, str] = {}
+    for name in ("around", "plain"):
+        pool.apply_async(lambda name: threads.update({name: threading.current_thread().name}), (name,))
+    eventually(lambda: len(threads) == 2, within=30)
+    assert threads["around"] == "asyncio-pool", "the loop's own thread"
+    assert threads["plain"].startswith("asyncio-pool_"), "a thread beside it"
