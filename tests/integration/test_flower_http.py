@@ -115,6 +115,8 @@ def test_up_runs_flowers_that_show_workers_and_tasks_behind_a_password(project, 
     eventually(lambda: site.tasks().get(failed) == "FAILURE", within=60, every=0.2)
     assert added not in heavy.tasks(), "that Flower shows its own pools alone"
     assert heavy.workers() == {"batch-1"}
+    if broker.startswith("redis"):
+        assert re.search(r"default\s*</td>\s*<td[^>]*>\s*0", site.get("/broker")), site.get("/broker")
     assert up.stop(within=60) == 0, up.log
 
 

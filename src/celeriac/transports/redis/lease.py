@@ -79,6 +79,11 @@ class Lease:
         self._keeper = threading.Thread(target=self._keep, name="celeriac-lease", daemon=True)
         self._keeper.start()
 
+    @property
+    def reaches_server(self) -> bool:
+        """Say whether the server has answered lately: within half a lease, in which it is asked several times."""
+        return time.monotonic() - self._renewed_at < self._lease_s / 2
+
     def read(self, queue: str) -> None:
         """Begin a lease on this queue. Raises: BrokerUnavailable, BrokerError."""
         if queue in self._queues:
