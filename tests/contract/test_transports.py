@@ -341,3 +341,33 @@ def test_a_queue_of_an_absent_reader_is_deleted_if_it_was_declared_so(broker: Br
     reader.consumer.cancel()
     with pytest.raises(Exception, match="NOT_FOUND"):
         waiting(broker.connect(), "mine")
+
+
+def test_what_a_dead_consumer_held_is_taken_over_and_settled_in_its_place(broker: Broker) -> None:
+    dead, heir = broker.connect(lease=30), broker.connect(lease=30)
+    for name in ("done", "running", "counted", "waiting"):
+        send(dead, name)
+    reader = Reader(dead, acks=False)
+    reader.drain(4)
+    running, dead_channel = reader.messages[1].delivery_tag, reader.consumer.channel
+    reader.messages[0].ack()
+    dead_channel.qos.write_acks()
+    channel = heir.default_channel
+    ran, others = channel.inherit(dead_channel.consumer_id, running)
+    assert ran.payload == "running"
+    assert [message.payload for message in others] == ["counted", "waiting"]
+    ran.ack()
+    channel.mark_started(others[0].delivery_tag)
+    for message in others:
+        message.reject(requeue=True)
+    channel.bury(dead_channel.consumer_id)
+    heir.release()
+    again = Reader(broker.connect())
+    assert sorted(again.drain(2)) == ["counted", "waiting"]
+    assert {m.payload: m.delivery_info["deliveries"] for m in again.messages} == {"counted": 1, "waiting": 0}
+    assert again.finds_nothing()
+
+
+def test_nothing_is_left_of_a_consumer_that_was_reaped_already(broker: Broker) -> None:
+    connection = broker.connect()
+    assert connection.default_channel.inherit("9999999", "1-9999999-jobs") == (None, [])

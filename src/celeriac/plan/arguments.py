@@ -10,12 +10,15 @@ import msgspec
 
 from celeriac.errors import PlanError
 from celeriac.plan.model import Autoscale, Plan, Pool
-from celeriac.plan.profiles import effective
+from celeriac.plan.profiles import OF_PROCESSES, effective
 from celeriac.plan.report import clipped, shortened, write_or
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 #: executors of our own, by the class that Celery imports; `-P custom` is its way of naming one
-POOLS: dict[str | None, str] = {"asyncio": "celeriac.pools.asyncio:TaskPool"}
+POOLS: dict[str | None, str] = {
+    "asyncio": "celeriac.pools.asyncio:TaskPool",
+    "processes": "celeriac.pools.processes:TaskPool",
+}
 _GREATEST = 1_000_000_000
 
 
@@ -104,17 +107,20 @@ def _overridden(pool: Pool, environ: Mapping[str, str]) -> Pool:
     if least or most:
         pool = _autoscaled(pool, least, most)
     if per_child:
-        if pool.executor != "prefork":
+        if pool.executor not in OF_PROCESSES:
             raise _contradiction(
-                f"MAX_TASKS_PER_CHILD needs prefork, not {pool.executor}", "unset it for this pool"
+                f"MAX_TASKS_PER_CHILD needs prefork or processes, not {pool.executor}",
+                "unset it for this pool",
             )
         pool = msgspec.structs.replace(pool, max_tasks_per_child=per_child)
     return pool
 
 
 def _autoscaled(pool: Pool, least: int | None, most: int | None) -> Pool:
-    if pool.executor != "prefork":
-        raise _contradiction(f"CELERY_AUTOSCALE_MIN and _MAX need prefork, not {pool.executor}", "unset them")
+    if pool.executor not in OF_PROCESSES:
+        raise _contradiction(
+            f"CELERY_AUTOSCALE_MIN and _MAX need prefork or processes, not {pool.executor}", "unset them"
+        )
     low = least or (pool.autoscale.min if pool.autoscale else 1)
     high = most or (pool.autoscale.max if pool.autoscale else pool.concurrency)
     if high is None:

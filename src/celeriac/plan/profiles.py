@@ -22,6 +22,8 @@ import msgspec
 from celeriac.plan.model import Pool, ProfileName
 from celeriac.units import cpus
 
+#: executors whose slots are processes, which can be replaced one by one
+OF_PROCESSES = ("prefork", "processes")
 _GIB = 2**30
 _ASYNCIO = {"concurrency": 100, "prefetch": 1}
 
@@ -55,13 +57,13 @@ def effective(pool: Pool) -> Pool:
     """Give the pool with its profile applied to every field it leaves out.
 
     A field is still None where neither the plan nor the profile says anything: the Celery app decides then.
-    Settings of prefork processes are left out for other executors, and `concurrency` beside autoscale.
+    Settings of processes are left out for executors without any, and `concurrency` beside autoscale.
     """
     values = {
         name: value for name, value in profile_values(pool.profile).items() if getattr(pool, name) is None
     }
     executor = values.get("executor", pool.executor)
-    if executor != "prefork":
+    if executor not in OF_PROCESSES:
         values.pop("max_tasks_per_child", None)
         values.pop("max_memory_per_child", None)
     if pool.autoscale is not None:
@@ -81,7 +83,7 @@ def slots_of(pool: Pool) -> int | None:
     """Say how many tasks one worker of a pool can run at once, on whatever host; None if its host decides."""
     if pool.autoscale is not None:
         return pool.autoscale.max
-    if pool.profile == "cpu" and pool.concurrency is None and pool.executor in (None, "prefork"):
+    if pool.profile == "cpu" and pool.concurrency is None and pool.executor in (None, *OF_PROCESSES):
         return _own_cpus(pool)
     return effective(pool).concurrency
 

@@ -92,7 +92,7 @@ A profile sets the fields of a pool that the plan leaves out. A dash: the Celery
 
 {profiles}
 
-Settings of prefork processes are left out when `executor` says otherwise, and `concurrency` when there is `autoscale`.
+Settings of processes are left out where the `executor` has none, and `concurrency` when there is `autoscale`.
 
 ## Which policy governs a task
 
@@ -126,8 +126,8 @@ All environments are checked for keys and types whenever the plan is read.
 | `CELERY_BROKER_URL` | `broker` |
 | `CELERY_RESULT_BACKEND` | `results` |
 | `CELERY_CONCURRENCY` | `concurrency` and `autoscale` of the worker that starts |
-| `CELERY_AUTOSCALE_MIN`, `CELERY_AUTOSCALE_MAX` | the same two, with a prefork executor only |
-| `MAX_TASKS_PER_CHILD` | `max_tasks_per_child` of the worker that starts, with prefork only |
+| `CELERY_AUTOSCALE_MIN`, `CELERY_AUTOSCALE_MAX` | the same two, with prefork and processes only |
+| `MAX_TASKS_PER_CHILD` | `max_tasks_per_child` of the worker that starts, with prefork and processes only |
 | `CELERY_LOGLEVEL` | the log level of the worker that starts, `INFO` otherwise |
 
 ## The same in Python

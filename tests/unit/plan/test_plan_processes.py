@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from celeriac.errors import PlanError
@@ -16,6 +17,7 @@ from celeriac.plan import (
     Queue,
     Schedule,
     celery_arguments,
+    celery_environ,
     effective,
     read_plan,
     topology,
@@ -51,6 +53,14 @@ def test_a_profile_fills_in_what_the_pool_leaves_out():
     assert (cpu.executor, cpu.concurrency, cpu.prefetch) == ("prefork", cpu_count(), 7)
     ram = effective(Pool(queues=("a",), profile="ram"))
     assert (ram.concurrency, ram.max_tasks_per_child, ram.max_memory_per_child) == (1, 100, 2**30)
+
+
+def test_processes_keep_what_prefork_keeps():
+    pool = Pool(queues=("a",), profile="ram", executor="processes")
+    assert (effective(pool).max_tasks_per_child, effective(pool).max_memory_per_child) == (100, 2**30)
+    plan = Plan(queues=QUEUES, pools={"fast": msgspec.structs.replace(POOLS["batch"], executor="processes")})
+    assert celery_arguments(plan, "fast", 1, {"MAX_TASKS_PER_CHILD": "9"})[3:5] == ("-P", "custom")
+    assert celery_environ(plan, "fast") == {"CELERY_CUSTOM_WORKER_POOL": "celeriac.pools.processes:TaskPool"}
 
 
 def test_the_custom_profile_leaves_the_rest_to_the_app():

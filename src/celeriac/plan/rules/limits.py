@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celeriac.plan.model import Plan, Policy, Pool
-from celeriac.plan.profiles import effective
+from celeriac.plan.profiles import OF_PROCESSES, effective
 from celeriac.plan.report import PlanPath, Report, clipped
 from celeriac.units import say_duration
 
 #: what Celery's executors can do about a task that takes too long; eventlet's takes a limit, and forgets it
-_KEEP_HARD_LIMITS = ("prefork", "asyncio", "gevent")
-_KEEP_SOFT_LIMITS = ("prefork", "asyncio")
-_PREFORK_ONLY = ("autoscale", "max_tasks_per_child", "max_memory_per_child")
+_KEEP_HARD_LIMITS = ("prefork", "processes", "asyncio", "gevent")
+_KEEP_SOFT_LIMITS = ("prefork", "processes", "asyncio")
+_OF_PROCESSES_ONLY = ("autoscale", "max_tasks_per_child", "max_memory_per_child")
 
 
 def judge(plan: Plan, report: Report) -> None:
@@ -55,13 +55,13 @@ def _judge_pool(report: Report, name: str, pool: Pool) -> None:
 def _judge_executor(report: Report, path: PlanPath, name: str, pool: Pool) -> None:
     executor = effective(pool).executor
     needs = [(*path, "executor"), (*path, "profile")]
-    for key in _PREFORK_ONLY:
-        if getattr(pool, key) is not None and executor != "prefork":
+    for key in _OF_PROCESSES_ONLY:
+        if getattr(pool, key) is not None and executor not in OF_PROCESSES:
             report.add(
                 (*path, key),
                 "PLAN-033",
                 f'pool "{clipped(name)}" has {key}, which its executor {executor} cannot keep.',
-                known=["prefork"],
+                known=OF_PROCESSES,
                 fix='remove it, or write executor = "prefork"',
                 needs=needs,
             )

@@ -88,6 +88,50 @@ class LeasingChannel(SettlingChannel):
             return message
         return None
 
+    # Settling for consumers of other processes.
+
+    @property
+    def consumer_id(self) -> str:
+        """Name this process's consumer to whoever may have to settle for it; "" before it consumes."""
+        return self.lease.consumer if self.lease is not None else ""
+
+    def guard(self) -> None:
+        """Nothing: until its lease lapses, nobody settles what our consumer leaves, but who knows that it is dead."""
+
+    def inherit(self, consumer: str, running: str) -> tuple[Any, list[Any]]:
+        """Give what a dead consumer held; it stays under that consumer's lease, until `bury` ends it.
+
+        running: the delivery tag of what it was running; "" if nothing.
+        Returns: messages of this channel, to be acked or rejected here: the one that was running, None if it is
+            settled, and the others, oldest first.
+        Raises: BrokerUnavailable, BrokerError.
+        """
+        self.connection.take_lease(self)
+        ran, others = None, []
+        for queue in self._queues_of(consumer):
+            for fetched in self._delivery.of_other(queue, consumer):
+                try:
+                    payload = self._delivery._payload(fetched)
+                except MalformedEnvelope as malformed:
+                    self.set_aside(fetched, str(malformed))
+                    continue
+                if payload is not None:
+                    message = self.Message(payload, channel=self)
+                    self.qos.append(message, message.delivery_tag)
+                    if message.delivery_tag == running:
+                        ran = message
+                    else:
+                        others.append(message)
+        return ran, others
+
+    def bury(self, consumer: str) -> None:
+        """End the lease of a dead consumer; what it still holds goes back, uncounted."""
+        self.connection.take_lease(self).end_other(consumer, self._queues_of(consumer))
+
+    def _queues_of(self, consumer: str) -> list[str]:
+        said = self._sending_line.call("HGET", self.keys.consumer(consumer), "queues")
+        return said.decode().split("\n") if said else []
+
     def reads(self) -> tuple[list[str], list[str]]:
         """Name the queues read with acks, in order of preference, and those read without."""
         queues = self.active_queues

@@ -179,6 +179,20 @@ class Delivery(delivery.Delivery[Fetched]):
     def _return(self, items: Sequence[Fetched]) -> None:
         self.return_held([item.held for item in items], "-")
 
+    def of_other(self, queue: str, consumer: str) -> list[Fetched]:
+        """Read what another consumer holds of a queue, oldest first; it stays that consumer's."""
+        line, keys = self._channel.lease.line, self._channel.keys
+        pairs = line.call("HGETALL", keys.held(queue, consumer))
+        found = []
+        for number, parked in sorted(
+            zip(pairs[::2], pairs[1::2], strict=True), key=lambda pair: int(pair[0])
+        ):
+            raw = parked[1:]
+            count = line.call("HGET", keys.returned(queue), mark_of(raw))
+            held = Held(queue, int(number), consumer, "" if count is None else mark_of(raw))
+            found.append(Fetched(held, int(parked[:1]), None if count is None else int(count), raw))
+        return found
+
     def return_held(self, helds: Sequence[Held], mark: str) -> int:
         """Make held messages ready again, in their old places; say how many were still ours.
 

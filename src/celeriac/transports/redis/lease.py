@@ -16,7 +16,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -126,6 +126,12 @@ class Lease:
                 self._keeping.run(RENEW, [self._keys.leases(queue)], (self.consumer, self._lease_ms, 1))
             self._introduce()
         self.waker.ring()
+
+    def end_other(self, consumer: str, queues: Sequence[str]) -> None:
+        """End the lease of another consumer, which has died. Raises: BrokerUnavailable, BrokerError."""
+        for queue in queues:
+            self._keeping.run(REAP, self._keys.of_queue(queue, consumer), (consumer, "", MARKS_KEPT_S))
+        self._keeping.call("DEL", self._keys.consumer(consumer))
 
     def close(self) -> None:
         """Hand back what is held, and end."""

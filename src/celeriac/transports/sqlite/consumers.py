@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from celeriac.clock import Clock, boot_id
 from celeriac.transports.sqlite import messages, page, queues
+from celeriac.transports.sqlite.envelope import Stored
 from celeriac.transports.sqlite.messages import LetterRule
 
 
@@ -90,6 +91,13 @@ def reap(db: sqlite3.Connection, folder: Path, consumer: int, rule: LetterRule, 
     if letters:
         touched.add(rule.queue)
     return Reaped(consumer, str(row[0]), len(held), letters, frozenset(touched))
+
+
+def inherit(db: sqlite3.Connection, heir: int, dead: int, now: float) -> list[Stored]:
+    """Move what a dead consumer held to `heir`, uncounted, oldest first; nothing of one that was reaped already."""
+    db.execute("DELETE FROM consumers WHERE id = ?", (dead,))
+    _forget_reader(db, dead, now)
+    return messages.hand_over(db, dead, heir)
 
 
 def leave(db: sqlite3.Connection, consumer: int, now: float) -> set[str]:

@@ -147,6 +147,12 @@ def give_back(db: sqlite3.Connection, held: Iterable[tuple[int, int]], *, redeli
     )
 
 
+def hand_over(db: sqlite3.Connection, owner: int, heir: int) -> list[Stored]:
+    """Move all that a consumer holds to another, oldest first."""
+    rows = db.execute(f"UPDATE messages SET owner = ? WHERE owner = ? RETURNING {_STORED}", (heir, owner))
+    return sorted((Stored(*row) for row in rows.fetchall()), key=lambda stored: stored.id)
+
+
 def count_death(db: sqlite3.Connection, owner: int, message: int, rule: LetterRule, now: float) -> str | None:
     """Give a started message back with its delivery count raised, or set it aside; say the letter's id if so."""
     row = db.execute(

@@ -3,6 +3,9 @@
 A page is a small file mapped into the consumer's memory: writing to it costs no system call, and the kernel keeps it
 when the process dies. Its owner holds a lock on it that the kernel drops at the process's end (forked children do not
 inherit it), so anybody can tell a dead consumer from a slow one at once.
+
+A consumer for which another process will settle has its page guarded: until that process closes the guard, or the lease
+lapses, nobody takes the consumer for dead.
 """
 
 from __future__ import annotations
@@ -11,10 +14,15 @@ import fcntl
 import mmap
 import os
 import struct
+from contextlib import suppress
 from pathlib import Path
 
 _SLOTS = 8192
 _SLOT = struct.Struct("<q")
+#: a guard's lock lies beyond the page, where the owner's does not reach
+_GUARDED_AT = 1 << 40
+#: struct flock of Linux: type, whence, start, length, process
+_FLOCK = struct.Struct("hhqqi0q")
 
 
 class Page:
@@ -23,7 +31,7 @@ class Page:
     def __init__(self, folder: Path, consumer: int) -> None:
         self._path = path_of(folder, consumer)
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, _SLOTS * _SLOT.size)
         os.ftruncate(self._descriptor, _SLOTS * _SLOT.size)
         self._map = mmap.mmap(self._descriptor, _SLOTS * _SLOT.size)
         self._free = list(range(_SLOTS - 1, -1, -1))
@@ -49,6 +57,26 @@ class Page:
         self._path.unlink(missing_ok=True)
         self._map.close()
         os.close(self._descriptor)
+
+
+class Guard:
+    """Keeps a consumer from being taken for dead while any process has the file open; its number may be sent to one.
+
+    A lock of the open file, not of a process: it outlives the consumer's own, and reapers may look at the page.
+    Where the system has no such locks it guards nothing, and whoever comes first settles.
+    Raises: OSError if there is no such page.
+    """
+
+    def __init__(self, folder: Path, consumer: int) -> None:
+        self._descriptor = os.open(path_of(folder, consumer), os.O_RDWR | os.O_CLOEXEC)
+        command = getattr(fcntl, "F_OFD_SETLK", None)
+        if command is not None:
+            lock = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _GUARDED_AT, 1, 0)
+            with suppress(OSError):
+                fcntl.fcntl(self._descriptor, command, lock)
+
+    def fileno(self) -> int:
+        return self._descriptor
 
 
 def path_of(folder: Path, consumer: int) -> Path:
