@@ -268,6 +268,31 @@ def test_a_task_that_no_program_sends_is_set_aside_and_counted(production):
     assert production.metric("celeriac_letters_written_total", reason="unknown-task") == 1
 
 
+def test_a_message_that_is_none_is_set_aside_counted_and_worth_an_alert(production, redis):
+    redis.lpush("low_priority", "this is no message", '{"body": "", "headers": {}, "properties": {}}')
+    found = eventually(
+        lambda: f if len(f := production.json("dead", "list", "--reason", "malformed")) == 2 else None,
+        within=WITHIN_S,
+        every=0.5,
+    )
+    assert {letter["queue"] for letter in found} == {"low_priority"}
+    counted = {"reason": "malformed"}
+    eventually(
+        lambda: production.metric("celeriac_letters_written_total", **counted) == 2,
+        within=WITHIN_S,
+        every=0.5,
+    )
+    rules = (production.folder / "deploy" / "prometheus" / "rules.yaml").read_text()
+    alerts = {
+        rule["alert"]: rule
+        for group in YAML(typ="safe").load(rules)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    asked = alerts["CeleriacMessagesRefused"]["expr"]
+    assert all(each in asked for each in ("celeriac_letters_written_total", "malformed", "unknown-task"))
+
+
 def test_a_script_takes_its_settings_from_the_environment_and_a_name_of_its_own(production):
     production.environ |= {"CELERY_AUTOSCALE_MIN": "1", "CELERY_AUTOSCALE_MAX": "3"}
     production.environ |= {"MAX_TASKS_PER_CHILD": "10", "CELERY_LOGLEVEL": "warning"}
@@ -299,25 +324,26 @@ def test_a_script_takes_its_settings_from_the_environment_and_a_name_of_its_own(
         assert " INFO " not in each.log
 
 
-def test_a_password_is_changed_while_everything_runs(production, redis):
-    old, new = production.environ["CELERY_BROKER_URL"], "the-next-secret"
+def test_a_password_is_changed_by_starting_the_workers_anew_and_no_task_is_lost(production, redis):
+    new = "the-next-secret"
     redis.acl_setuser(USER, enabled=True, passwords=[f"+{new}"], reset=False)
-    production.environ["CELERY_BROKER_URL"] = old.replace(PASSWORD, new)
-    production.environ["CELERY_RESULT_BACKEND"] = production.environ["CELERY_RESULT_BACKEND"].replace(
-        PASSWORD, new
-    )
-    rolled = production.start("scripts/celery/start_worker_high_priority.sh")
     try:
-        rolled.wait_for_log("ready", within=WITHIN_S)
+        sent = set(json.loads(production.sh("python", "-c", SEND_MAIL, "200")))
+        production.workers.signal_group(signal.SIGINT)
+        production.workers.wait(within=WITHIN_S)
+        assert "stopped cleanly" in production.workers.log
+        for name in ("CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"):
+            production.environ[name] = production.environ[name].replace(PASSWORD, new)
+        production.workers = production.start_make("celery-worker-all-prod")
+        production.workers.wait_for_log("ready:", within=WITHIN_S)
         redis.acl_setuser(USER, enabled=True, passwords=[f"-{PASSWORD}"], reset=False)
-        for _ in range(3):
-            assert "berries" in production.sh(
-                *("celeriac", "send", "app.tasks.chat.answer", "you", "What are tomatoes?", "--wait", "60")
-            )
+        assert "berries" in production.sh(
+            *("celeriac", "send", "app.tasks.chat.answer", "you", "What are tomatoes?", "--wait", "60")
+        )
+        eventually(lambda: sent <= set(production.mail()), within=WITHIN_S, every=0.2)
+        assert {production.mail()[task] for task in sent} == {1}
     finally:
         redis.acl_setuser(USER, enabled=True, passwords=[f"+{PASSWORD}"], reset=False)
-    rolled.signal_group(signal.SIGTERM)
-    assert rolled.wait(within=WITHIN_S) == 0
 
 
 def test_logs_are_json_and_hold_no_password(production):

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 import pytest
 from aiosmtpd.controller import Controller
+from ruamel.yaml import YAML
 
 from servers.browser import Browser
 from servers.example import Example
@@ -416,6 +417,44 @@ def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
         assert f"Flower cannot listen at 127.0.0.1:{port}" in flower.stderr
     finally:
         made.close()
+
+
+def test_redis_as_it_is_deployed_asks_for_the_password_and_keeps_tasks_through_a_kill(tmp_path: Path) -> None:
+    port, data = free_port(), tmp_path / "redis"
+    data.mkdir()
+    site = Portfolio(
+        tmp_path / "site", REDIS_URL=f"redis://:count@127.0.0.1:{port}/0", REDIS_PASSWORD="count"
+    )
+    services = YAML(typ="safe").load((site.folder / "deploy/compose/compose.yaml").read_text())["services"]
+    shell = services["redis"]["command"][2].replace("$$", "$")
+    here = f" --port {port} --bind 127.0.0.1 --dir {data}"
+
+    def start_redis() -> Running:
+        started = site.start("sh", "-c", shell + here)
+        started.wait_for_log("Ready to accept connections", within=WITHIN_S)
+        return started
+
+    def status() -> str:
+        done = site.run("python", "manage.py", "celeriac", "status", within=WITHIN_S)
+        return done.stdout + done.stderr
+
+    try:
+        server = start_redis()
+        site.target("setup")
+        sent = site.manage("celeriac", "send", "apps.main.tasks.backup_data").split()[-1]
+        server.signal(signal.SIGKILL)
+        server.wait()
+        start_redis()
+        site.environ["REDIS_URL"] = site.environ["REDIS_URL"].replace(":count@", ":guessed@")
+        refused = status()
+        assert "invalid username-password pair" in refused
+        assert "guessed" not in refused
+        site.environ["REDIS_URL"] = site.environ["REDIS_URL"].replace(":guessed@", ":count@")
+        site.start("python", "manage.py", "celeriac", "worker", "low")
+        eventually(lambda: "succeeded" in site.manage("celeriac", "why", sent), within=WITHIN_S, every=0.5)
+        assert len(list((site.folder / "var/backups").glob("*.sqlite3"))) == 1
+    finally:
+        site.close()
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])

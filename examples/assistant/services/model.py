@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from http import HTTPStatus
@@ -38,6 +39,8 @@ def complete(request: Request) -> tuple[HTTPStatus, Any]:
         raise Refused(HTTPStatus.BAD_REQUEST, "no message of a user")
     text = reply_to(questions[-1])
     prompt, completion = len(questions[-1].split()), len(text.split())
+    if pace := float(os.environ.get("MODEL_TOKENS_PER_S") or 0):
+        time.sleep(completion / pace)  # as a model that writes word by word
     return HTTPStatus.OK, {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",

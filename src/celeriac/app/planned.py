@@ -9,10 +9,29 @@ from kombu.entity import Exchange, Queue
 from celeriac.plan import Plan, Schedule
 from celeriac.schedule import PlannedSchedule
 
+_GREATEST_PRIORITY = 9
+
 
 def task_queues(plan: Plan) -> list[Queue]:
     """Give one kombu queue for each of the plan's, bound to an exchange of its own name."""
-    return [Queue(name, Exchange(name, type="direct"), routing_key=name) for name in plan.queues]
+    ordered = _ordered(plan)
+    return [
+        Queue(
+            name,
+            Exchange(name, type="direct"),
+            routing_key=name,
+            max_priority=_GREATEST_PRIORITY if name in ordered else None,
+        )
+        for name in plan.queues
+    ]
+
+
+def _ordered(plan: Plan) -> frozenset[str]:
+    """Name the queues that RabbitMQ must keep by priority, which is said once, when they are declared."""
+    if not plan.broker.startswith(("amqp:", "amqps:", "pyamqp:")):
+        return frozenset()
+    with_priority = (policy for policy in plan.tasks.values() if policy.priority is not None)
+    return frozenset(policy.queue or plan.default_queue for policy in with_priority)
 
 
 def beat_schedule(plan: Plan) -> dict[str, dict[str, Any]]:

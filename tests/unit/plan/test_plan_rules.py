@@ -138,6 +138,7 @@ RULES = {
     ),
     "a broker is of a known kind": (plan(broker="reddis://h", results="rpc://"), "PLAN-040", "broker"),
     "each broker of a cluster is": (plan(broker="amqp://a;amp://b", results="rpc://"), "PLAN-040", "broker"),
+    "a broker is not SQS": (plan(broker="sqs://", results="rpc://"), "PLAN-040", "broker"),
     "a broker has a scheme": (plan(broker="localhost", results="rpc://"), "PLAN-040", "broker"),
     "RabbitMQ waits for the end of a task": (
         plan(
@@ -157,8 +158,8 @@ RULES = {
     "a broker's certificate is checked": (plan(broker="rediss://h"), "PLAN-085", "broker"),
     "a result backend's certificate is checked": (plan(results="rediss://h/1"), "PLAN-085", "results"),
     "records are kept in SQL": (plan(state="redis://h"), "PLAN-042", "state"),
-    "RabbitMQ bounds no queues": (
-        plan(broker="amqp://h", results="rpc://", queues={"default": Queue(max_length=5)}),
+    "memory bounds no queues": (
+        plan(broker="memory://", results="rpc://", queues={"default": Queue(max_length=5)}),
         "PLAN-043",
         'queues["default"].max_length',
     ),
@@ -167,6 +168,12 @@ RULES = {
         "PLAN-044",
         'queues["default"].when_full',
     ),
+    "a queue that spools has a spool": (
+        plan(queues={"default": Queue(max_length=5, when_full="spool")}),
+        "PLAN-150",
+        'queues["default"].when_full',
+    ),
+    "a spool is a file": (plan(sending=Sending(spool=Spool(path="kept/"))), "PLAN-151", "sending.spool.path"),
     "a schedule has a clock": (schedule(), "PLAN-050", 'schedules["daily"]'),
     "a schedule has one clock": (schedule(cron="* * * * *", every=S), "PLAN-050", 'schedules["daily"]'),
     "a cron is a cron": (schedule(cron="* * * *"), "PLAN-051", 'schedules["daily"].cron'),

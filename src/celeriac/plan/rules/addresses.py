@@ -11,10 +11,8 @@ from celeriac.plan.report import Report, clipped, write_or
 BROKERS = (
     "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory", "filesystem",
 )  # fmt: skip
-#: of Celery's own, and left to plain Celery: they carry no events and no remote control, on which ours stands
-LEFT_OUT = {"sqs": "Amazon SQS", "azureservicebus": "Azure Service Bus", "gcpubsub": "Google Pub/Sub"}
-#: those that keep a queue's max_length: ours
-BOUNDING = ("sqlite", "redis", "rediss", "redis+socket", "sentinel")
+#: those that keep a queue's max_length: ours, and RabbitMQ, which confirms what it takes
+BOUNDING = ("sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
 #: those of Celery 5.7, and ours
 RESULTS = (
     "sqlite", "redis", "rediss", "sentinel", "postgresql", "postgres", "rpc", "db", "cache", "memcache", "memcached",
@@ -64,7 +62,7 @@ def judge(plan: Plan, report: Report) -> None:
                 ("queues", name, "max_length"),
                 "PLAN-043",
                 f'queue "{clipped(name)}" is bounded, which {_said(boundless[0])} brokers do not keep.',
-                fix="remove max_length, or use a redis or sqlite broker",
+                fix="remove max_length, or use a redis, amqp or sqlite broker",
                 needs=[("broker",)],
             )
         if queue.max_length is None and queue.when_full != "block":
@@ -89,11 +87,11 @@ def _judge_broker(plan: Plan, report: Report) -> None:
     # kombu takes several addresses of one cluster, parted by semicolons.
     for url in ";".join(plan.candidates).split(";"):
         scheme = scheme_of(url)
-        if scheme in LEFT_OUT:
+        if scheme == "sqs":
             report.add(
                 ("broker",),
                 "PLAN-040",
-                f"a plan does not run on {LEFT_OUT[scheme]}: Celery carries no events and no remote control there.",
+                "a plan does not run on Amazon SQS yet: nothing that Celeriac promises was proved there.",
                 known=BROKERS,
                 fix="choose another kind, or run this project on plain Celery",
             )
@@ -134,6 +132,15 @@ def _judge_certificates(plan: Plan, report: Report) -> None:
                 "a rediss URL does not say whether the server's certificate is checked, and then it is not.",
                 known=["ssl_cert_reqs=required", "ssl_cert_reqs=optional", "ssl_cert_reqs=none"],
                 fix="end the URL in ?ssl_cert_reqs=required, with &ssl_ca_certs=/path for an authority of your own",
+            )
+
+        elif re.search(r"[?&]ssl_cert_reqs=(CERT_)?NONE(&|$)", url, re.IGNORECASE):
+            report.add(
+                path,
+                "PLAN-086",
+                "the server's certificate is not checked: whoever gets in between reads and writes everything.",
+                fix="write ssl_cert_reqs=required, with &ssl_ca_certs=/path for an authority of your own",
+                severity="warning",
             )
 
 
