@@ -15,14 +15,19 @@ _GREATEST_PRIORITY = 9
 def task_queues(plan: Plan) -> list[Queue]:
     """Give one kombu queue for each of the plan's, bound to an exchange of its own name."""
     ordered = _ordered(plan)
+    is_rabbitmq = plan.broker.startswith(("amqp:", "amqps:", "pyamqp:"))
     return [
         Queue(
             name,
             Exchange(name, type="direct"),
             routing_key=name,
             max_priority=_GREATEST_PRIORITY if name in ordered else None,
+            # Brokers of ours are told by an option of their transport; RabbitMQ refuses, or would drop the oldest.
+            queue_arguments={"x-max-length": queue.max_length, "x-overflow": "reject-publish"}
+            if is_rabbitmq and queue.max_length is not None
+            else None,
         )
-        for name in plan.queues
+        for name, queue in plan.queues.items()
     ]
 
 

@@ -26,6 +26,7 @@ from celeriac.plan.rules import (
     retries,
     routes,
     schedules,
+    sending,
     settings,
 )
 from celeriac.plan.shape import Shape
@@ -72,6 +73,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     redelivery.judge(plan, report)
     results.judge(plan, report)
     schedules.judge(plan, report, task_names)
+    sending.judge(plan, report)
     settings.judge(plan, report)
 
 
