@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +17,12 @@ from typing import Any
 import pytest
 from celery import Celery
 from kombu import Connection, Queue
-from redis import Redis
+from redis import Redis, RedisError
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 import celeriac
 from celeriac.errors import BrokerUnavailable
+from celeriac.transports.redis.keys import Keys
 from celeriac.transports.redis.location import locate
 from servers.redis_faults import FaultyRedis
 from servers.redis_server import free_port
@@ -130,9 +134,32 @@ def test_a_user_that_may_not_run_scripts_is_told_what_it_needs(tmp_path: Path) -
             connection.default_channel.queue_declare("jobs")
 
 
+class Watched:
+    """Two servers, one the other's replica, and the Sentinel that watches them.
+
+    url: of the Sentinel.
+    """
+
+    def __init__(self, port: int, servers: list[FaultyRedis]) -> None:
+        self.url = f"sentinel://127.0.0.1:{port}/0"
+        self._servers = {server.port: server for server in servers}
+        self._asked = Sentinel([("127.0.0.1", port)], socket_timeout=1.0)
+
+    @property
+    def master(self) -> FaultyRedis:
+        """The one that leads now, as the Sentinel has it."""
+        return self._servers[self._asked.discover_master("shop")[1]]
+
+    def has_replica(self) -> bool:
+        """Say whether a replica follows, so that the next failover finds one."""
+        try:
+            return bool(self._asked.discover_slaves("shop"))
+        except (MasterNotFoundError, OSError, RedisError):
+            return False
+
+
 @pytest.fixture
-def sentinel(tmp_path: Path) -> Iterator[tuple[str, FaultyRedis, int]]:
-    """The URL of a Sentinel, its master, and its port."""
+def watched(tmp_path: Path, eventually: Callable[..., Any]) -> Iterator[Watched]:
     with started(tmp_path / "master") as master, started(tmp_path / "replica") as replica:
         with Redis.from_url(replica.url) as client:
             client.replicaof("127.0.0.1", master.port)
@@ -151,26 +178,17 @@ def sentinel(tmp_path: Path) -> Iterator[tuple[str, FaultyRedis, int]]:
             start_new_session=True,
         )
         try:
-            yield f"sentinel://127.0.0.1:{port}/0", master, port
+            made = Watched(port, [master, replica])
+            eventually(made.has_replica, within=60)
+            yield made
         finally:
             process.kill()
             process.wait()
 
 
-def test_a_failover_of_sentinels_ends_no_consumer(
-    sentinel: tuple[str, FaultyRedis, int], eventually: Callable[..., Any]
-) -> None:
-    url, master, port = sentinel
-    asked = Sentinel([("127.0.0.1", port)], socket_timeout=1.0)
-
-    def replicas() -> bool:
-        try:
-            return bool(asked.discover_slaves("shop"))
-        except (MasterNotFoundError, OSError):
-            return False
-
-    eventually(replicas, within=60)
+def test_a_failover_of_sentinels_ends_no_consumer(watched: Watched) -> None:
     got: list[str] = []
+    url, master = watched.url, watched.master
     with connect(url, master_name="shop", lease=2) as connection, connect(url, master_name="shop") as sender:
         consumer = connection.Consumer(
             [JOBS], callbacks=[lambda said, message: (got.append(said), message.ack())]
@@ -198,3 +216,106 @@ def test_a_failover_of_sentinels_ends_no_consumer(
             comes("after")
         master.start()
     assert got == ["before", "after"]
+
+
+@pytest.mark.parametrize("fault", ["the master is killed", "the master stands still"])
+@pytest.mark.parametrize("rounds", [1, pytest.param(10, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])])
+def test_what_failovers_lose_is_counted_and_ends_nobody(
+    fault: str,
+    rounds: int,
+    watched: Watched,
+    eventually: Callable[..., Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Redis replicates asynchronously: what it confirmed just before may be lost, and no client can help it."""
+    options = {"master_name": "shop", "lease": 2, "socket_timeout": 1.0, "socket_connect_timeout": 1.0}
+    accepted: dict[str, float] = {}
+    got: Counter[str] = Counter()
+    enough = threading.Event()
+
+    def send() -> None:
+        number = 0
+        with connect(watched.url, **options) as sender:
+            while not enough.wait(0.005):
+                number += 1
+                try:
+                    sender.Producer().publish(str(number), routing_key="jobs", declare=[JOBS], retry=False)
+                except Exception:  # the new master is not found yet
+                    continue
+                accepted[str(number)] = time.monotonic()
+
+    def take(said: str, message: Any) -> None:
+        got[said] += 1
+        message.ack()
+
+    sending = threading.Thread(target=send)
+    faults: list[tuple[float, float]] = []
+    with connect(watched.url, **options) as connection, connection.Consumer([JOBS], callbacks=[take]):
+
+        def drain(until: Callable[[], bool]) -> None:
+            deadline = time.monotonic() + 60
+            while not until():
+                assert time.monotonic() < deadline
+                try:
+                    connection.drain_events(timeout=0.2)
+                except TimeoutError:
+                    continue
+
+        sending.start()
+        for _ in range(rounds):
+            seen = len(got)
+            drain(lambda seen=seen: len(got) > seen + 50)
+            eventually(watched.has_replica, within=60)
+            master = watched.master
+            began = time.monotonic()
+            if fault == "the master is killed":
+                master.kill()
+            else:
+                os.kill(master.pid, signal.SIGSTOP)
+            drain(lambda master=master: _leads_another(watched, master))
+            promoted = time.monotonic()
+            if fault == "the master is killed":
+                master.start()
+            else:
+                os.kill(master.pid, signal.SIGCONT)
+            drain(lambda since=promoted: any(accepted[key] > since for key in tuple(got) if key in accepted))
+            # Until it has been told to follow, the old master may take messages that nobody will see.
+            eventually(lambda master=master: _follows(master), within=60)
+            faults.append((began, time.monotonic()))
+        enough.set()
+        sending.join()
+        last = max(accepted, key=lambda key: accepted[key])
+        drain(lambda: last in got)
+        drain(lambda: _is_empty(watched))
+    lost = sorted(set(accepted) - set(got))
+    outside = [key for key in lost if not any(a - 1 < accepted[key] <= b + 1 for a, b in faults)]
+    assert outside == [], "what was confirmed a second before a failover, or after it, is not lost"
+    figures = {
+        "failovers": rounds,
+        "accepted": len(accepted),
+        "lost": len(lost),
+        "run_again": sum(count - 1 for count in got.values()),
+        "longest_failover_s": round(max(b - a for a, b in faults), 1),
+    }
+    for figure, value in figures.items():
+        record_property(figure, value)
+
+
+def _leads_another(watched: Watched, master: FaultyRedis) -> bool:
+    try:
+        return watched.master is not master
+    except (RedisError, OSError):
+        return False
+
+
+def _follows(server: FaultyRedis) -> bool:
+    try:
+        with Redis.from_url(server.url, socket_timeout=1.0) as client:
+            return client.info("replication")["role"] == "slave"
+    except (RedisError, OSError):
+        return False
+
+
+def _is_empty(watched: Watched) -> bool:
+    with Redis.from_url(watched.master.url) as client:
+        return not any(client.llen(key) for key in Keys().lists("jobs"))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import time
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from celery import Celery
@@ -75,6 +77,8 @@ HOSTILE = {
     "body is a list": message(body=[1]),
     "body is not base64": message(body="%%%"),
     "an unknown body encoding": message(properties={**GOOD_PROPERTIES, "body_encoding": "rot13"}),
+    "not a number": message().replace(b'"retries": 0', b'"retries": NaN'),
+    "a lone surrogate": message().replace(b'"lang": "py"', rb'"lang": "\ud800"'),
     "body encoding is a list": message(properties={**GOOD_PROPERTIES, "body_encoding": []}),
 }
 #: what kombu need not have put there: such a message is a task all the same
@@ -143,6 +147,29 @@ def test_a_task_with_odd_properties_runs(shop: Shop, kind: str) -> None:
     whole["headers"]["id"] = task_id
     shop.broker.lpush("default", json.dumps(whole))
     assert shop.app.AsyncResult(task_id).get(timeout=60) == 3
+    assert shop.letters() == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "value"),
+    [
+        # As every JSON reader of Python's has it, the last one counts.
+        ({b'"lang": "py"': b'"lang": "py", "id": "x", "id": "ID"'}, 3),
+        ({b"W1sxLCAyXSwge30sIG51bGxd": base64.b64encode(b"[[NaN, 2], {}, null]")}, math.nan),
+        ({b"W1sxLCAyXSwge30sIG51bGxd": base64.b64encode(rb'[["\ud800", "x"], {}, null]')}, "\ud800x"),
+    ],
+    ids=["keys that come twice", "arguments that are no number", "arguments that are half a character"],
+)
+def test_what_json_of_python_reads_is_a_task(shop: Shop, changed: dict[bytes, bytes], value: Any) -> None:
+    task_id, raw = uuid4().hex, message()
+    for old, new in changed.items():
+        assert old in raw
+        raw = raw.replace(old, new)
+    raw = raw.replace(b'"id": "some-id"', b'"id": "ID"').replace(b'"ID"', f'"{task_id}"'.encode())
+    shop.broker.lpush("default", raw)
+    result = shop.app.AsyncResult(task_id).get(timeout=60)
+    assert result == value or (math.isnan(result) and math.isnan(value))
+    assert shop.add() == 5
     assert shop.letters() == []
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from kombu import Connection, Queue
 from redis import Redis
@@ -34,7 +35,9 @@ from celery import Celery
 app = Celery("t", broker=os.environ["BROKER"])
 app.conf.update(
     task_ignore_result=True, worker_prefetch_multiplier=4, worker_enable_remote_control=False,
-    broker_transport_options={"lease": float(os.environ.get("LEASE", "3"))},
+    broker_transport_options={
+        "lease": float(os.environ.get("LEASE", "3")), "socket_timeout": float(os.environ.get("ANSWER", "5")),
+    },
 )
 celeriac.adopt(app, celeriac.Plan())
 
@@ -58,12 +61,15 @@ def produce(name):
     while not os.path.exists("enough"):
         key = f"{name}-{os.getpid()}-{number}"
         number += 1
+        began = time.monotonic()
         try:
             run.delay(key, 0.003)
         except Exception as error:
             note("refused", f"{key} {error!r}")
+            note("took", f"{time.monotonic() - began:.3f}")
             continue
         note("ok", key)
+        note("took", f"{time.monotonic() - began:.3f}")
         time.sleep(1 / 30)
 
 if __name__ == "__main__":
@@ -260,6 +266,78 @@ def test_a_worker_goes_on_after_its_server_was_killed_frozen_or_cut_off(
     assert set(keys(shop, "ok")) <= set(keys(shop, "ended"))
     assert max(keys(shop, "started").values()) == 1, "nobody died, so nothing runs twice"
     assert busy.is_running()
+
+
+@pytest.mark.parametrize(
+    "faults", [10, pytest.param(50, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+)
+def test_sending_and_consuming_resume_after_every_fault(
+    faults: int,
+    server: FaultyRedis,
+    proxy: Proxy,
+    project: Callable[..., Project],
+    eventually: Callable[..., Any],
+    record_property: Callable[[str, object], None],
+) -> None:
+    shop = project(tasks=TASKS, environ={"BROKER": proxy.url, "ANSWER": "1"})
+    busy = worker(shop, "busy", "-P", "threads", "-c", "2")
+    sender = shop.start(sys.executable, "shop_tasks.py", "sender")
+    process = psutil.Process(busy.pid)
+
+    def goes_on() -> float:
+        """Wait until sends are taken and tasks have run anew; give how long that took, in seconds."""
+        began, sent, ended = time.monotonic(), len(lines(shop, "ok")), len(lines(shop, "ended"))
+        eventually(
+            lambda: len(lines(shop, "ok")) > sent + 3 and len(lines(shop, "ended")) > ended + 3, within=60
+        )
+        return time.monotonic() - began
+
+    goes_on()
+    resumed, held = [], []
+    for fault in range(faults):
+        match ("kill", "cut", "freeze", "stall", "away")[fault % 5]:
+            case "kill":
+                server.kill()
+                server.start()
+            case "cut":
+                proxy.cut()
+            case "freeze":
+                with server.frozen():
+                    time.sleep(1.5)  # longer than a call waits
+            case "stall":
+                with proxy.stalled():
+                    time.sleep(1.5)
+            case "away":
+                server.kill()
+                time.sleep(1.5)
+                server.start()
+        resumed.append(goes_on())
+        held.append((process.num_fds(), process.memory_info().rss))
+    shop.write("enough", "")
+    assert sender.wait(within=60) == 0
+    eventually(lambda: left(server.url) == 0, within=60)
+    assert busy.is_running()
+    accepted, ended = keys(shop, "ok"), keys(shop, "ended")
+    assert set(accepted) <= set(ended), f"lost: {sorted(set(accepted) - set(ended))[:5]}"
+    assert max(keys(shop, "started").values()) == 1, "nobody died, so nothing runs twice"
+    longest = max(map(float, lines(shop, "took")))
+    assert longest < 20, "three tries of kombu's, each to connect and to be answered"
+    early, late = held[4], held[-1]
+    assert late[0] <= early[0] + 4, "file descriptors pile up"
+    assert late[1] <= early[1] + 16_000_000, "memory piles up"
+    figures = {
+        "faults": faults,
+        "accepted": len(accepted),
+        "refused": len(lines(shop, "refused")),
+        "lost": 0,
+        "run_again": 0,
+        "longest_send_s": longest,
+        "longest_until_it_goes_on_s": round(max(resumed), 2),
+        "descriptors": [early[0], late[0]],
+        "rss_mib": [round(early[1] / 2**20, 1), round(late[1] / 2**20, 1)],
+    }
+    for figure, value in figures.items():
+        record_property(figure, value)
 
 
 def test_a_send_whose_reply_was_lost_is_one_message_when_kombu_tries_again(

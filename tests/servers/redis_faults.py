@@ -68,6 +68,8 @@ class Proxy:
         self._pairs: set[tuple[socket.socket, socket.socket]] = set()
         self._lock = threading.Lock()
         self._lose: bytes | None = None
+        self._flowing = threading.Event()
+        self._flowing.set()
         self.lost = 0
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -86,7 +88,17 @@ class Proxy:
         for pair in pairs:
             _hang_up(pair)
 
+    @contextmanager
+    def stalled(self) -> Iterator[None]:
+        """Carry nothing, and end nothing: as a network that drops what it is given."""
+        self._flowing.clear()
+        try:
+            yield
+        finally:
+            self._flowing.set()
+
     def close(self) -> None:
+        self._flowing.set()
         self._listening.close()
         self.cut()
 
@@ -120,6 +132,7 @@ class Proxy:
     ) -> None:
         with suppress(OSError):
             while chunk := source.recv(65536):
+                self._flowing.wait()
                 if is_request and self._lose is not None and self._lose in chunk:
                     self._lose, state["losing"] = None, True
                 if not is_request and state["losing"]:

@@ -22,7 +22,8 @@ bind 127.0.0.1
 dir {folder}
 tls-cert-file {certificate}
 tls-key-file {key}
-tls-auth-clients no
+tls-ca-cert-file {certificate}
+tls-auth-clients {asks}
 save ""
 appendonly no
 logfile {log}
@@ -31,22 +32,29 @@ logfile {log}
 
 @dataclass(frozen=True)
 class TlsRedisServer:
-    """A running server; its certificate signs itself, so `certificate` is its own authority."""
+    """A running server; its certificate signs itself, so `certificate` is its own authority.
+
+    key: with it a client can show that certificate as its own; None if the server asks for none.
+    """
 
     port: int
     certificate: Path
     pid: int
+    key: Path | None = None
 
     def url(self, database: int = 0, password: str = PASSWORD) -> str:
         """The URL of a database; the server's name and certificate are checked against `certificate`."""
         options = f"ssl_cert_reqs=required&ssl_ca_certs={quote(str(self.certificate))}"
+        if self.key is not None:
+            options += f"&ssl_certfile={quote(str(self.certificate))}&ssl_keyfile={quote(str(self.key))}"
         return f"rediss://{USER}:{password}@127.0.0.1:{self.port}/{database}?{options}"
 
 
 @contextmanager
-def running_tls_redis(folder: Path) -> Iterator[TlsRedisServer]:
+def running_tls_redis(folder: Path, *, asks_for_certificates: bool = False) -> Iterator[TlsRedisServer]:
     """Run a redis-server in `folder` until the block ends; without its password nobody may do anything.
 
+    asks_for_certificates: nobody may connect without a certificate that its authority has signed.
     Raises: FileNotFoundError if there is no redis-server or openssl; TimeoutError, with its log, if it does not answer.
     """
     program = _program("redis-server")
@@ -54,14 +62,15 @@ def running_tls_redis(folder: Path) -> Iterator[TlsRedisServer]:
     _make_certificate(key, certificate)
     port, log = free_port(), folder / "redis.log"
     config = folder / "redis.conf"
+    asks = "yes" if asks_for_certificates else "no"
     config.write_text(
-        CONFIG.format(port=port, folder=folder, key=key, certificate=certificate, log=log)
+        CONFIG.format(port=port, folder=folder, key=key, certificate=certificate, log=log, asks=asks)
         + f"user default off\nuser {USER} on >{PASSWORD} ~* &* +@all\n"
     )
     process = subprocess.Popen(
         [program, str(config)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    server = TlsRedisServer(port, certificate, process.pid)
+    server = TlsRedisServer(port, certificate, process.pid, key if asks_for_certificates else None)
     try:
         _wait_until_it_answers(server, process, log)
         yield server
