@@ -6,7 +6,19 @@ from datetime import timedelta
 
 import pytest
 
-from celeriac.plan import Autoscale, Letters, Plan, Policy, Pool, Queue, Retry, Schedule, check
+from celeriac.plan import (
+    Autoscale,
+    Letters,
+    Plan,
+    Policy,
+    Pool,
+    Queue,
+    Retry,
+    Schedule,
+    Sending,
+    Spool,
+    check,
+)
 
 S = timedelta(seconds=1)
 QUEUES = {"default": Queue()}
