@@ -49,7 +49,7 @@ def bury(app: Any, hostname: str, consumer: Any, dead: Dead) -> None:
     with app.connection_for_write() as connection:
         tag = dead.run.tag if dead.run is not None else ""
         message, others, channel = None, [], None
-        if dead.consumer and hasattr(connection.transport.Channel, "inherit"):
+        if dead.consumer and hasattr(getattr(connection.transport, "Channel", None), "inherit"):
             channel = connection.default_channel
             message, others = channel.inherit(dead.consumer, tag)
         if message is None and dead.run is not None:

@@ -143,7 +143,7 @@ class TaskPool(BasePool):
         """
         transport = connection.transport
         is_plain_amqp = transport.driver_type == "amqp" and not connection.ssl
-        if not (hasattr(transport.Channel, "inherit") or is_plain_amqp):
+        if not (hasattr(getattr(transport, "Channel", None), "inherit") or is_plain_amqp):
             raise AppError(
                 "APP-060",
                 f"the executor processes cannot settle for its slots on {connection.as_uri()}",

@@ -29,6 +29,9 @@ class SlotPool(BasePool):
     most_tasks, most_kib: after so many runs, or above so much memory, `is_spent` is true; None: never.
     """
 
+    #: a body stays as it was decoded: no pipe leads to where the task runs
+    body_can_be_buffer = True
+
     def __init__(
         self,
         page: Page,
