@@ -1,7 +1,9 @@
 """Results gathered in a process that runs tasks itself, and written together before any of their messages is acked.
 
 Gathering is on only while a transport of this process has promised to call `flush` before it writes acks; elsewhere (in
-a prefork child, in a web server) each result is written at once. What is gathered waits 2 ms at most.
+a prefork child, in a web server) each result is written at once. What is gathered waits 2 ms for company. While results
+keep coming it waits 5 ms, and whoever puts the next one writes them all: a thread that wrote them, every 2 ms, would
+cost a busy process a fifth of its time.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import Any, NamedTuple
 from celeriac.events import emit
 
 _COMPANY_S = 0.002
+#: how long the first waits while others keep coming, seconds
+_ENOUGH_S = 0.005
 #: writes that wait at most: with a store that is away, who stores one more waits for it
 _ROOM = 1000
 #: how long the flusher pauses when the store could not be written, seconds
@@ -37,11 +41,21 @@ class Write(NamedTuple):
 
 
 class Gathering:
-    """The results of this process that are not written yet, in their order."""
+    """The results of this process that are not written yet, in their order.
 
-    def __init__(self) -> None:
+    clock: monotonic seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._begun = 0
         self._waiting: list[Write] = []
+        #: when the first of those that wait was put, monotonic seconds
+        self._since = 0.0
+        #: when the last of them was put
+        self._latest = 0.0
+        #: the last write failed: only the thread tries again, for it may take its time
+        self._is_troubled = False
         self._lock = threading.Lock()
         self._writing = threading.RLock()
         self._rung = threading.Event()
@@ -80,13 +94,19 @@ class Gathering:
         if not self._begun:
             write.write([write])
             return
+        now = self._clock()
         with self._lock:
             self._waiting.append(write)
             waiting = len(self._waiting)
-        if waiting == 1:
-            self._rung.set()
-        elif waiting >= _ROOM:
+            if waiting == 1:
+                self._since = now
+            self._latest = now
+        if waiting >= _ROOM:
             self.flush()
+        elif waiting > 1 and now - self._since >= _ENOUGH_S and not self._is_troubled:
+            self._flush_in_passing()
+        if not self._rung.is_set():
+            self._rung.set()
 
     def flush(self) -> None:
         """Write all that was put before this call; when it returns, it is written, by whomever.
@@ -107,6 +127,22 @@ class Gathering:
                         self._waiting = waiting + self._waiting
                     raise
 
+    def _flush_in_passing(self) -> None:
+        """Write what waits, unless somebody does already; trouble is left to the thread."""
+        if self._writing.acquire(blocking=False):
+            try:
+                self.flush()
+            except Exception as error:
+                self._say(error)
+            finally:
+                self._writing.release()
+
+    def _say(self, error: Exception) -> None:
+        # Said once, and tried again: acks wait for it.
+        if not self._is_troubled:
+            emit("backends", "results.waiting", error=str(error))
+        self._is_troubled = True
+
     @staticmethod
     def _write(waiting: list[Write]) -> None:
         places: dict[str, list[Write]] = {}
@@ -116,20 +152,27 @@ class Gathering:
             writes[0].write(writes)
 
     def _keep_flushing(self) -> None:
-        troubled = False
         while True:
             self._rung.wait()
-            self._rung.clear()
             time.sleep(_COMPANY_S)
+            if not self._waiting:
+                # In this order: what is put in between rings again, or is seen.
+                self._rung.clear()
+                if not self._waiting:
+                    continue
+                self._rung.set()
+            # Later than whoever puts the next would, so that the two do not meet.
+            while self._waiting and (left_s := self._due() - self._clock()) > 0:
+                time.sleep(left_s)
             try:
                 self.flush()
-                troubled = False
-            except Exception as error:  # said, and tried again: acks wait for it
-                if not troubled:
-                    emit("backends", "results.waiting", error=str(error))
-                troubled = True
+                self._is_troubled = False
+            except Exception as error:
+                self._say(error)
                 time.sleep(_PAUSE_S)
-                self._rung.set()
+
+    def _due(self) -> float:
+        return min(self._latest + _COMPANY_S, self._since + 2 * _ENOUGH_S)
 
     def _begin_anew_in_child(self) -> None:
         # What waits is the parent's to write, and its threads are not here.

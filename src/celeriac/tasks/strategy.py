@@ -9,6 +9,7 @@ from celery.worker.strategy import default as celery_default
 
 from celeriac.tasks.check import PoisonTask, check
 from celeriac.tasks.runtime import runtime_of
+from celeriac.tasks.swift import swift
 
 
 def default(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[..., Any]:
@@ -20,6 +21,7 @@ def default(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
     """
     after = runtime_of(app).plan.letters.after
     handle = celery_default(task, app, consumer, **options)
+    take = swift(task, app, consumer)
 
     def task_message_handler(
         message: Any, body: Any, ack: Any, reject: Any, callbacks: Any, **more: Any
@@ -34,6 +36,8 @@ def default(task: Any, app: Any, consumer: Any, **options: Any) -> Callable[...,
             # Celery leaves acks to its loop's next turn, for channels that only one thread may use. Settled at once,
             # a message makes room for the next one in the same turn.
             ack, reject = message.ack_log_error, message.reject_log_error
+        if take is not None and body is None and take(message, ack, reject, callbacks):
+            return None
         return handle(message, body, ack, reject, callbacks, **more)
 
     return task_message_handler

@@ -36,9 +36,23 @@ def store() -> Store:
     return Store()
 
 
+class Clock:
+    """Monotonic seconds that pass when the test says so."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def gathering() -> Iterator[Gathering]:
-    made = Gathering()
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def gathering(clock: Clock) -> Iterator[Gathering]:
+    made = Gathering(clock)
     made._flusher = threading.current_thread()  # flushed by the test alone
     yield made
 
@@ -60,6 +74,36 @@ def test_results_are_written_by_one_call_to_each_place_in_their_order(
     assert store.calls == []
     gathering.flush()
     assert store.calls == [["a", "b", "c"], ["x"]]
+
+
+def test_while_results_keep_coming_who_puts_the_next_after_5_ms_writes_them_all(
+    gathering: Gathering, store: Store, clock: Clock
+) -> None:
+    gathering.begin()
+    gathering.put(store.result("a"))
+    clock.now += 0.004
+    gathering.put(store.result("b"))
+    assert store.calls == []
+    clock.now += 0.001
+    gathering.put(store.result("c"))
+    assert store.calls == [["a", "b", "c"]]
+
+
+def test_who_puts_a_result_does_not_wait_for_a_store_in_trouble(
+    gathering: Gathering, store: Store, clock: Clock
+) -> None:
+    gathering.begin()
+    store.is_away = True
+    tried: list[str] = []
+
+    def refuse(writes: list[Write]) -> None:
+        tried.append("".join(each.task_id for each in writes))
+        raise ConnectionError("away")
+
+    for task_id in "abcd":
+        gathering.put(store.result(task_id)._replace(write=refuse))
+        clock.now += 0.010
+    assert tried == ["ab"]
 
 
 def test_a_store_that_is_away_keeps_results_waiting_in_their_order(
