@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from benchmarks import report
+from benchmarks.depths import measure_depths
 from benchmarks.measures import FULL, QUICK, Figures, measure, measure_naps
 from benchmarks.systems import SYSTEMS, System
 
@@ -52,10 +53,14 @@ def main(quick: bool, rounds: int, only: str, loaded: bool, results: bool | None
                 figures = _measure(system, quick=quick, stored=stored)
                 taken["stored" if stored else "ignored"][system.name].append(figures)
                 console.print(f"round {number}: {system.name}: {_line(figures)}", highlight=False)
+    is_whole = not (only or results is not None)
+    depths = _depths(1_000_000 if not quick else 50_000) if is_whole else {}
     report.show(taken, console)
-    if not (only or quick or results is not None):
-        about = report.machine(load_before)
-        console.print(f"raw figures: {report.write(taken, [], about)}", highlight=False)
+    if depths:
+        console.print(report.depths_line(depths), highlight=False)
+    if is_whole and not quick:
+        for path in report.write(taken, depths, report.machine(load_before)):
+            console.print(f"written: {path}", highlight=False)
 
 
 def _check_load(loaded: bool) -> float:
@@ -85,6 +90,11 @@ def _measure(system: System, *, quick: bool, stored: bool) -> Figures:
         with tempfile.TemporaryDirectory(prefix="bench-", dir=FOLDERS) as folder:
             figures |= measure_naps(system, Path(folder), extent)
     return figures
+
+
+def _depths(deep: int) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=FOLDERS) as folder:
+        return measure_depths(Path(folder), deep)
 
 
 def _line(figures: Figures) -> str:

@@ -103,11 +103,14 @@ def machine(load_before: float) -> dict[str, Any]:
     }
 
 
-def write(rounds: Rounds, depths: list[dict[str, float]], about: dict[str, Any]) -> Path:
-    """Write the raw figures beside what they were measured with; gives the file."""
+def write(rounds: Rounds, depths: dict[str, float], about: dict[str, Any]) -> list[Path]:
+    """Write the raw figures beside what they were measured with, the tables and the plot; gives the files."""
+    from benchmarks.drawing import draw
+
     middle = medians(rounds)
+    now = datetime.now(UTC)
     content: dict[str, Any] = {
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "measured_at": now.isoformat(timespec="seconds"),
         **about,
         "unit": "tasks per second, milliseconds, MB (PSS), bytes",
         "medians": middle,
@@ -116,9 +119,21 @@ def write(rounds: Rounds, depths: list[dict[str, float]], about: dict[str, Any])
         "rounds": rounds,
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{datetime.now(UTC):%Y-%m-%d-%H%M}-peers.json"
-    path.write_text(json.dumps(rounded(content), indent=1) + "\n")
-    return path
+    raw, tables, plot = (RESULTS / f"{now:%Y-%m-%d-%H%M}-peers.{kind}" for kind in ("json", "md", "svg"))
+    raw.write_text(json.dumps(rounded(content), indent=1) + "\n")
+    on = f"{now:%Y-%m-%d}; {about['machine']['cores']} cores, load {about['machine']['load_before']:g} before the run"
+    tables.write_text(f"Medians, {on}.\n\n{markdown(rounds)}\n\n{depths_line(depths)}\n")
+    plot.write_text(draw(middle, on))
+    return [raw, tables, plot]
+
+
+def depths_line(depths: dict[str, float]) -> str:
+    """Say how depth changes the rate of the drain, and what a waiting message needs."""
+    return (
+        f"A queue of {depths['deep_messages']:,.0f} is drained at {depths['deep']:,.0f} tasks a second, "
+        f"one of 10,000 at {depths['shallow']:,.0f}: {depths['deep'] / depths['shallow']:.0%}; "
+        f"{depths['deep_message_bytes']:,.0f} bytes a message."
+    )
 
 
 def show(rounds: Rounds, console: Console) -> None:

@@ -142,21 +142,30 @@ SYSTEMS = (
         processes=1,
         loses="a task popped by BRPOP is gone when its consumer dies",
     ),
-    System("Celeriac, solo × 2", "ours", (_celeriac("solo"), _celeriac("solo", 2)), 30_000),
     System(
-        "Celeriac without a server, solo × 2",
+        "Celeriac, solo × 2",
         "ours",
         (_celeriac("solo"), _celeriac("solo", 2)),
         20_000,
-        is_embedded=True,
+        sends_in_bulk=True,
     ),
-    System("Celeriac, prefork 2", "ours", (_celeriac("prefork"),), 6_000),
+    System("Celeriac, processes 2", "ours", (_celeriac("processes"),), 20_000, sends_in_bulk=True),
+    System("Celeriac, prefork 2", "ours", (_celeriac("prefork"),), 6_000, sends_in_bulk=True),
     System(
         "Celeriac, asyncio × 2",
         "ours",
         (_celeriac("asyncio"), _celeriac("asyncio", 2)),
         10_000,
         nappers=(_celeriac("asyncio"), _celeriac("asyncio", 2)),
+        sends_in_bulk=True,
+    ),
+    System(
+        "Celeriac without a server, solo × 2",
+        "ours",
+        (_celeriac("solo"), _celeriac("solo", 2)),
+        10_000,
+        sends_in_bulk=True,
+        is_embedded=True,
     ),
 )
 
@@ -174,6 +183,11 @@ queues = ["default"]
 prefetch = 100
 executor = "solo"
 replicas = 2
+[pools.processes]
+queues = ["default"]
+prefetch = 100
+executor = "processes"
+concurrency = 2
 [pools.prefork]
 queues = ["default"]
 prefetch = 100

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 import celeriac
-from benchmarks.apps import NAP_S, stores
+from benchmarks.apps import BULK, NAP_S, stores
 from benchmarks.ticks import tick
 
 app = celeriac.create_app(os.environ["BENCH_PLAN"])
@@ -44,3 +45,10 @@ def one_by_one(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
     task = app.tasks[f"bench.{kind}"]
     for each in arguments:
         task.delay(*each)
+
+
+def in_bulk(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
+    """Send by `send_many`, some at a time, as from a source that is read piece by piece."""
+    task, source = app.tasks[f"bench.{kind}"], iter(arguments)
+    while some := [(task, each) for each in islice(source, BULK)]:
+        celeriac.send_many(some)
