@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "status": "Show what runs, who reads which queue and what waits.",
     "queues": "Show every queue: how many wait, for how long, who reads it, how many died.",
     "send": "Send TASK with ARGS, each read as JSON, or else as text.",
+    "spool": "Show what this host keeps until the broker is back, or send it.",
     "why": "Say what happened to the task TASK_ID, and what that rests on.",
     "runs": "List task runs, those seen last first.",
     "breakers": "Show every circuit breaker of the plan: closed, open or probing, or close one.",

@@ -11,7 +11,7 @@ from celeriac.cli.context import Project, pass_project
 
 if TYPE_CHECKING:
     from celeriac.observe.metrics.scaling import WorkSource
-    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, ScheduleReading
+    from celeriac.observe.metrics.sources import BrokerReading, BrokerSource, ScheduleReading, SpoolSource
     from celeriac.plan import Plan
 
 
@@ -52,13 +52,15 @@ def command(project: Project, address: str | None, counts_only: bool) -> None:
 
     plan = project.plan
     set_up_logs(plan, (os.environ.get("CELERY_LOGLEVEL") or "").upper() or None)
-    sources, scaling = Sources(plan), None
+    kept = spool_source(plan)
+    sources, scaling = Sources(plan, spool=kept), None
     if not counts_only:
         sources = Sources(
             plan,
             broker=broker_source(project, plan),
             letters=lambda: letters(plan),
             schedules=(lambda: schedules(project)) if plan.schedules or plan.beat.replicas else None,
+            spool=kept,
         )
         scaling = Scaling(plan, work_source(project, plan))
     exposition = Exposition(Shelf(books_folder(plan)).read, sources.read)
@@ -73,6 +75,15 @@ def command(project: Project, address: str | None, counts_only: bool) -> None:
     say_ready()
     stopping.wait()
     server.stop()
+
+
+def spool_source(plan: Plan) -> SpoolSource | None:
+    """Give what looks at this host's spool; None if the plan has none."""
+    if plan.sending.spool is None:
+        return None
+    from celeriac.control.spool import report
+
+    return lambda: report(plan)
 
 
 def broker_source(project: Project, plan: Plan) -> BrokerSource:

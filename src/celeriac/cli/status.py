@@ -26,11 +26,17 @@ def command(project: Project, as_json: bool) -> None:
         unseen = None
     except BrokerError as error:
         consumers, waiting, unseen = [], [], error
+    kept = None
+    if plan.sending.spool is not None:
+        from celeriac.control import spool
+
+        kept = spool.report(plan)
     if as_json:
         seen = {"consumers": consumers, "queues": waiting, "broker_error": None}
         print_json(
             {
                 "up": up,
+                "spool": kept,
                 "broker": {"url": redacted(plan.broker), "because": plan.because},
                 **(seen if unseen is None else dict.fromkeys(seen) | {"broker_error": str(unseen)}),
             }
@@ -38,6 +44,10 @@ def command(project: Project, as_json: bool) -> None:
         return
     now = time.time()
     click.echo(f"broker: {say_broker(plan)}")
+    if kept is not None:
+        from celeriac.cli.spool import say
+
+        click.echo(say(kept))
     if up is None:
         click.echo("`celeriac up` does not run in this project")
     else:

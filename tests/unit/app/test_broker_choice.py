@@ -221,5 +221,5 @@ def test_a_list_that_cannot_be_used_is_refused(tmp_path, written, code):
 def test_a_bounded_queue_needs_a_bounding_broker_whichever_is_chosen():
     from celeriac.plan import Queue
 
-    plan = Plan(brokers=(FILE, "amqp://h"), coordination="redis://h", queues={"low": Queue(max_length=5)})
+    plan = Plan(brokers=(FILE, "memory://"), coordination="redis://h", queues={"low": Queue(max_length=5)})
     assert [problem.code for problem in check(plan)] == ["PLAN-043"]

@@ -22,8 +22,10 @@ from celeriac.observe.metrics.names import (
     FAILURES,
     LETTERS_WRITTEN,
     PAYLOAD,
+    REFUSED,
     RETRIES,
     RUN,
+    SPOOLED,
     SUBMISSIONS,
     WAIT,
 )
@@ -117,6 +119,10 @@ class Counting:
             if reason in _KILLED:
                 name = str(fields["task"])
                 self._tally.count(FAILURES, self._tally.bounded(name, is_defined=name in self._app.tasks))
+        elif event == "send.refused":
+            self._tally.count(REFUSED, self._queue(fields["queue"]), str(fields["why"]))
+        elif event == "send.spooled":
+            self._tally.count(SPOOLED, self._queue(fields["queue"]))
         elif event in _OF_BROKER:
             self._tally.count(LETTERS_WRITTEN, _OF_BROKER[event])
             if event == "broker.poison":

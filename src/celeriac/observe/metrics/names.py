@@ -36,6 +36,26 @@ SUBMISSIONS = Family(
     ("task", "queue"),
     "Tasks accepted by the broker; retries, and tasks sent back to wait, are not counted again.",
 )
+REFUSED = Family(
+    "celeriac_sends_refused",
+    "counter",
+    ("queue", "why"),
+    "Tasks that were not sent, and whose sender was told: the queue was full, or the broker away.",
+)
+SPOOLED = Family("celeriac_sends_spooled", "counter", ("queue",), "Tasks kept in the spool instead of sent.")
+SPOOL_TASKS = Family(
+    "celeriac_spool_tasks",
+    "gauge",
+    ("state",),
+    "Tasks in this host's spool: waiting for the broker, or set aside since they cannot be sent.",
+)
+SPOOL_BYTES = Family("celeriac_spool_bytes", "gauge", (), "What this host's spool holds.")
+SPOOL_OLDEST = Family(
+    "celeriac_spool_oldest_age_seconds",
+    "gauge",
+    (),
+    "How long the oldest task has waited in this host's spool.",
+)
 COMPLETIONS = Family("celeriac_task_completions", "counter", ("task",), "Runs that ended in success.")
 FAILURES = Family(
     "celeriac_task_failures",
@@ -126,7 +146,20 @@ BOOKS = Family("celeriac_metrics_books", "gauge", (), "Files of counts that are 
 BUILD = Family("celeriac_build_info", "gauge", ("version",), "Always 1; the version that serves this.")
 
 #: counted by processes into their books
-COUNTED = (SUBMISSIONS, COMPLETIONS, FAILURES, RETRIES, DROPS, RUN, WAIT, PAYLOAD, LETTERS_WRITTEN, EVENTS)
+COUNTED = (
+    SUBMISSIONS,
+    REFUSED,
+    SPOOLED,
+    COMPLETIONS,
+    FAILURES,
+    RETRIES,
+    DROPS,
+    RUN,
+    WAIT,
+    PAYLOAD,
+    LETTERS_WRITTEN,
+    EVENTS,
+)
 #: read when scraped
 READ = (
     QUEUE_MESSAGES,
@@ -143,6 +176,9 @@ READ = (
     SCHEDULE_LAG,
     SCHEDULE_OVERDUE,
     SCHEDULE_SENT,
+    SPOOL_TASKS,
+    SPOOL_BYTES,
+    SPOOL_OLDEST,
     BOOKS,
     BUILD,
 )

@@ -15,6 +15,8 @@ from celeriac.observe.metrics.sources import (
     LettersSource,
     ScheduleReading,
     SchedulesSource,
+    SpoolReading,
+    SpoolSource,
 )
 from celeriac.observe.places import books_folder, pulses_folder
 from celeriac.observe.samples import Shelf
@@ -24,7 +26,8 @@ from celeriac.plan import Plan
 class Sources:
     """Everything that is read when this host is scraped.
 
-    broker: looks at the queues; letters: counts letters; schedules: reads their ledger, None where there are none.
+    broker: looks at the queues; letters: counts letters; schedules: reads their ledger, None where there are none;
+    spool: looks at this host's spool, None where there is none.
     Each may fail or hang without keeping the others back. Without broker and letters only this host is told of.
     """
 
@@ -35,12 +38,14 @@ class Sources:
         broker: BrokerSource | None = None,
         letters: LettersSource | None = None,
         schedules: SchedulesSource | None = None,
+        spool: SpoolSource | None = None,
     ) -> None:
         self.plan = plan
         self._pulses = pulses_folder(plan)
         self._books = Shelf(books_folder(plan))
         self._broker = Deadlined("broker", broker) if broker is not None else None
         self._letters = Deadlined("letters", letters) if letters is not None else None
+        self._spool = Deadlined("spool", spool) if spool is not None else None
         self._schedules = Deadlined("schedules", schedules) if schedules is not None else None
 
     def workers(self) -> list[WorkerHealth]:
@@ -63,6 +68,7 @@ class Sources:
         if self._letters is not None:
             readings[names.LETTERS] = {(queue,): (count,) for queue, count in (self._letters() or {}).items()}
         readings.update(_schedules((self._schedules() if self._schedules else None) or {}))
+        readings.update(_spool(self._spool() if self._spool else None))
         readings[names.BOOKS] = {(): (float(self._books.books()),)}
         readings[names.BUILD] = {(version("celeriac"),): (1.0,)}
         return readings
@@ -93,6 +99,16 @@ class Sources:
                 if queue.max_wait is not None
             },
         }
+
+
+def _spool(spool: SpoolReading | None) -> Readings:
+    if spool is None:
+        return {}
+    return {
+        names.SPOOL_TASKS: {("waiting",): (float(spool.tasks),), ("aside",): (float(spool.aside),)},
+        names.SPOOL_BYTES: {(): (float(spool.size_bytes),)},
+        names.SPOOL_OLDEST: {(): (spool.oldest_age_s or 0.0,)},
+    }
 
 
 def _schedules(schedules: dict[str, ScheduleReading]) -> Readings:

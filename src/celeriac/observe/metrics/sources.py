@@ -48,6 +48,30 @@ class BrokerSource(Protocol):
         ...
 
 
+class SpoolReading(Protocol):
+    """A spool as it is now."""
+
+    @property
+    def tasks(self) -> int: ...
+    @property
+    def aside(self) -> int: ...
+    @property
+    def size_bytes(self) -> int: ...
+    @property
+    def oldest_age_s(self) -> float | None: ...
+
+
+class SpoolSource(Protocol):
+    """Reads the spool of this host."""
+
+    def __call__(self) -> SpoolReading | None:
+        """Look at it now; None if there is none.
+
+        Raises: anything, if it cannot be read.
+        """
+        ...
+
+
 class ScheduleReading(NamedTuple):
     """A schedule as it stands; epoch seconds.
 

@@ -13,10 +13,11 @@ from kombu.connection import ConnectionPool
 from kombu.entity import Exchange
 from kombu.utils.objects import cached_property
 
+from celeriac.plan import Plan
 from celeriac.tasks.runtime import queues_of, sending_of
 from celeriac.tasks.sending.draining import Drainer
 from celeriac.tasks.sending.outage import Outage
-from celeriac.tasks.sending.patience import bounded
+from celeriac.tasks.sending.patience import bounded, takes_once
 from celeriac.tasks.sending.pool import Producers
 from celeriac.tasks.sending.producer import Producer
 from celeriac.tasks.sending.reprs import with_short_reprs
@@ -51,11 +52,13 @@ class AMQP(stock.AMQP):
         sending = sending_of(app)
         deadline_s = sending.deadline.total_seconds()
         limit = app.conf.broker_pool_limit
-        spool = spool_of(app)
-        outage = Outage(app, spool)
+        runtime = getattr(app, "celeriac", None)
+        spool = spool_at(runtime.plan) if runtime is not None else None
+        connection = bounded(app, deadline_s)
+        outage = Outage(app, spool, takes_once(connection))
         if spool is not None:
             Drainer(app, spool, outage.is_back)
-        connections = ConnectionPool(bounded(app, deadline_s), limit)
+        connections = ConnectionPool(connection, limit)
         blocking = {name for name, when_full in queues_of(app).items() if when_full == "block"}
         return Producers(connections, limit, deadline_s, outage, blocking)
 
@@ -70,10 +73,10 @@ class AMQP(stock.AMQP):
         return _lean_sender(self, by_celery)
 
 
-def spool_of(app: Any) -> Spool | None:
-    """Give the spool of an app's plan; None if it has none."""
-    said = sending_of(app).spool
-    return None if said is None else Spool(app.celeriac.plan.folder / said.path, said.max_size)
+def spool_at(plan: Plan) -> Spool | None:
+    """Give the spool of a plan on this host; None if it has none."""
+    said = plan.sending.spool
+    return None if said is None else Spool((plan.folder / said.path).absolute(), said.max_size)
 
 
 def _lean_sender(amqp: AMQP, by_celery: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from amqp.exceptions import RecoverableConnectionError  # type: ignore[import-untyped]
+from amqp.exceptions import MessageNacked, RecoverableConnectionError  # type: ignore[import-untyped]
 
 
 class Refused(Exception):
@@ -17,7 +17,36 @@ class Refused(Exception):
         self.places = tuple(places)
 
 
-Publish = Callable[[Any, int], None]
+def publish_routed(channel: Any, message: Any, arguments: Mapping[str, Any], declare: Sequence[Any]) -> None:
+    """Publish a message straight to a queue, which is made again if somebody has deleted it.
+
+    declare: what makes the queue.
+    Raises: Refused; RecoverableConnectionError if there is no such queue, and nothing that makes it.
+    """
+    returned: list[Any] = []
+
+    def on_return(*told: Any) -> None:
+        returned.append(told)
+
+    channel.events["basic_return"].add(on_return)
+    try:
+        _publish_one(channel, message, arguments)
+        if returned:
+            returned.clear()
+            for entity in declare:
+                entity(channel).declare()
+            _publish_one(channel, message, arguments)
+    finally:
+        channel.events["basic_return"].discard(on_return)
+    if returned:
+        raise RecoverableConnectionError(f'there is no queue "{arguments["routing_key"]}"')
+
+
+def _publish_one(channel: Any, message: Any, arguments: Mapping[str, Any]) -> None:
+    try:
+        channel.basic_publish(message, **{**arguments, "mandatory": True})
+    except MessageNacked as nacked:
+        raise Refused((0,), "the queue is full, or refuses") from nacked
 
 
 def publish_confirmed(channel: Any, messages: Sequence[tuple[Any, Mapping[str, Any]]]) -> None:

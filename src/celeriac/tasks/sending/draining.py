@@ -8,12 +8,11 @@ from contextlib import suppress
 from typing import Any, NoReturn
 
 from celeriac import wire
-from celeriac.errors import QueueFull
+from celeriac.errors import QueueFull, redacted
 from celeriac.events import emit
 from celeriac.tasks.runtime import sending_of
 from celeriac.tasks.sending.confirms import Refused
-from celeriac.tasks.sending.errors import NotSent
-from celeriac.tasks.sending.patience import bounded
+from celeriac.tasks.sending.patience import bounded, takes_once
 from celeriac.tasks.sending.prepared import Prepared
 from celeriac.tasks.sending.producer import Producer
 from celeriac.tasks.sending.records import Unreadable, read
@@ -26,7 +25,20 @@ _AT_ONCE = 200
 #: how long a full queue is waited for: the other queues are waiting too
 _ROOM_S = 0.2
 
-Send = Callable[[Sequence[Prepared]], None]
+
+class Send:
+    """Sends messages for a drainer. takes_once: by a broker of ours."""
+
+    def __init__(self, producer: Producer, takes_once: bool) -> None:
+        self._producer = producer
+        self.takes_once = takes_once
+
+    def __call__(self, step: Sequence[Prepared]) -> None:
+        """Send in one step. Raises: Away, QueueFull; whatever the broker has against it."""
+        if not self.takes_once:
+            for message in step:
+                message.headers.pop(wire.ONCE, None)
+        self._producer.deliver(step)
 
 
 class Away(Exception):
@@ -59,7 +71,8 @@ def _drain_some(spool: Spool, send: Send, records: Sequence[Kept], full: set[str
             _set_aside(spool, record, str(unreadable))
     # What is in doubt at the broker is known there by the step it was in, and must go alone.
     together = [(record, step) for record, step in readable if not _is_in_doubt(step)]
-    if len(together) == len(readable) and not any(full):
+    # RabbitMQ may take a part of a step, which would then be sent twice.
+    if send.takes_once and len(together) == len(readable) and not full:
         with suppress(_Mixed):
             _send_together(send, [message for _, step in together for message in step])
             spool.remove([record.number for record, _ in together])
@@ -124,16 +137,7 @@ def sender_of(app: Any) -> Send:
     """Give what sends for a drainer of this app, on a connection of its own."""
     deadline_s = sending_of(app).deadline.total_seconds()
     producer = Producer(bounded(app, deadline_s, room_s=_ROOM_S), deadline_s, _Raising())
-    transport = producer.connection.get_transport_cls()
-    keeps_once = transport.driver_type == "sqlite" or getattr(transport.Channel, "keeps_once", False)
-
-    def send(step: Sequence[Prepared]) -> None:
-        if not keeps_once:
-            for message in step:
-                message.headers.pop(wire.ONCE, None)
-        producer.deliver(step)
-
-    return send
+    return Send(producer, takes_once(producer.connection))
 
 
 class Drainer:
@@ -158,10 +162,10 @@ class Drainer:
                 drained = drain(self._spool, self._send)
             except Away:
                 continue  # said when the first task was kept
-            except NotSent as error:
+            except Exception as error:  # the thread lives on, whatever a client raises
                 if said != str(error):
                     said = str(error)
-                    emit("tasks", "spool.trouble", error=error.message)
+                    emit("tasks", "spool.trouble", error=redacted(str(error)))
                 continue
             if drained:
                 self._on_back()

@@ -24,12 +24,13 @@ _NAMED = 3
 class Outage:
     """The answer of one app to a broker that does not take its messages.
 
-    spool: where its tasks are kept meanwhile; None: nowhere.
+    spool: where its tasks are kept meanwhile; None: nowhere. takes_once: whether its broker is one of ours.
     """
 
-    def __init__(self, app: Any, spool: Spool | None) -> None:
+    def __init__(self, app: Any, spool: Spool | None, takes_once: bool) -> None:
         self._app = app
         self.spool = spool
+        self._takes_once = takes_once
         self._away_until = 0.0
 
     def passes_by(self, messages: Sequence[Prepared]) -> bool:
@@ -86,7 +87,9 @@ class Outage:
         if self.spool is None or not all(message.is_task for step in left for message in step):
             return False
         for step in left:
-            self.spool.keep(step)
+            # What another broker takes a part of must not be sent again whole.
+            for record in [step] if self._takes_once else [[message] for message in step]:
+                self.spool.keep(record)
             for message in step:
                 emit("tasks", "send.spooled", task_id=message.task_id, queue=message.queue, why=redacted(why))
         return True

@@ -13,6 +13,13 @@ _BOUNDS = {
 _PARTS = 3
 
 
+def takes_once(connection: Any) -> bool:
+    """Say whether the broker is one of ours: it takes a step whole or not at all, and what has a once-key once."""
+    transport = connection.get_transport_cls()
+    channel = getattr(transport, "Channel", None)
+    return bool(transport.driver_type == "sqlite" or getattr(channel, "keeps_once", False))
+
+
 def bounded(app: Any, deadline_s: float, room_s: float | None = None) -> Any:
     """Give the app's connection for sending, not yet made.
 

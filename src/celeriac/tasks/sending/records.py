@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
-from kombu.entity import Queue
+from kombu.entity import Exchange, Queue
 from kombu.utils.json import dumps, loads
 
 from celeriac import wire
 from celeriac.tasks.sending.prepared import Prepared
 
-#: what makes a once-key the key of a send, which takes room like any new task
+#: what a channel of ours leaves on a message whose reply did not come
 _ATTEMPT = "celeriac-attempt"
 
 
@@ -72,6 +72,11 @@ def _read(said: dict[str, Any]) -> Prepared:
         properties,
         said["exchange"],
         said["routing_key"],
-        [Queue.from_dict(**each) for each in said["declare"]],
+        [_queue(each) for each in said["declare"]],
         dict(said["arguments"]),
     )
+
+
+def _queue(said: dict[str, Any]) -> Queue:
+    own = {name: value for name, value in said.items() if name not in ("exchange", "bindings")}
+    return Queue(exchange=Exchange(**said["exchange"]) if said["exchange"] else None, **own)

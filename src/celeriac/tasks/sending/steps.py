@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from amqp.exceptions import MessageNacked  # type: ignore[import-untyped]
-
-from celeriac.tasks.sending.confirms import Refused, publish_confirmed
+from celeriac.tasks.sending.confirms import publish_confirmed, publish_routed
 from celeriac.tasks.sending.prepared import Prepared
 
 #: of one step: it is a moment in which the server does nothing else
@@ -36,16 +34,14 @@ def send_step(channel: Any, step: Sequence[Prepared], declare: Callable[[Any, An
     Raises: Refused, where the broker took some and not others; what the channel raises.
     """
     if len(step) == 1:
-        message = step[0]
-        for entity in message.declare:
-            declare(channel, entity)
-        try:
-            channel.basic_publish(_as_channel_has_it(channel, message), **_way(message))
-        except MessageNacked as nacked:
-            raise Refused((0,), "the queue is full, or refuses") from nacked
+        _send_one(channel, step[0], declare)
         return
     for entity in {id(each): each for message in step for each in message.declare}.values():
-        declare(channel, entity)
+        if hasattr(channel, "confirm_select"):
+            # Not from memory: what somebody has deleted since would swallow the step.
+            entity(channel).declare()
+        else:
+            declare(channel, entity)
     whole = [(_as_channel_has_it(channel, message), _way(message)) for message in step]
     if hasattr(channel, "confirm_select"):
         if channel.connection.confirm_publish:
@@ -62,6 +58,15 @@ def send_step(channel: Any, step: Sequence[Prepared], declare: Callable[[Any, An
         return
     for message, way in whole:
         channel.basic_publish(message, **way)
+
+
+def _send_one(channel: Any, message: Prepared, declare: Callable[[Any, Any], None]) -> None:
+    for entity in message.declare:
+        declare(channel, entity)
+    if hasattr(channel, "confirm_select") and not message.exchange:
+        publish_routed(channel, _as_channel_has_it(channel, message), _way(message), message.declare)
+    else:
+        channel.basic_publish(_as_channel_has_it(channel, message), **_way(message))
 
 
 def _way(message: Prepared) -> dict[str, Any]:

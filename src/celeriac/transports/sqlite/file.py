@@ -16,8 +16,10 @@ from celeriac.transports.sqlite.schema import APPLICATION_ID, FORMAT, statements
 from celeriac.transports.sqlite.trouble import told
 
 
-def connect(location: Location, *, read_only: bool = False) -> sqlite3.Connection:
+def connect(location: Location, *, read_only: bool = False, busy_s: float = 5.0) -> sqlite3.Connection:
     """Open the broker's file, making it if there is none; a file that is something else is left untouched.
+
+    busy_s: how long SQLite itself waits for other processes in each step.
 
     Raises: BrokerUnavailable (BROKER-002 locked, -003 disk full, -004 not writable), BrokerCorrupt (BROKER-005 damaged,
     -006 not a broker, -007 written by a newer Celeriac).
@@ -30,7 +32,7 @@ def connect(location: Location, *, read_only: bool = False) -> sqlite3.Connectio
         connection = sqlite3.connect(
             f"{path.as_uri()}?mode={mode}",
             uri=True,
-            timeout=5.0,
+            timeout=busy_s,
             isolation_level=None,
             check_same_thread=False,
         )

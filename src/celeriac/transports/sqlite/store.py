@@ -54,7 +54,7 @@ class Store:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = file.connect(self.location)
+            self._connection = file.connect(self.location, busy_s=min(self._patience_s / 4, 5.0))
         return self._connection
 
     def _sync(self, connection: sqlite3.Connection, synced: bool) -> None:
