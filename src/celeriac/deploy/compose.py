@@ -6,7 +6,7 @@ from typing import Any
 
 from celeriac.deploy.allotment import allotment
 from celeriac.deploy.environment import PASSWORDS, Address, addresses_beside, handed_on, user_of
-from celeriac.deploy.servers import server_services
+from celeriac.deploy.servers import LOGGING, server_services
 from celeriac.deploy.units import (
     Unit,
     at_least,
@@ -39,6 +39,7 @@ def render(plan: Plan) -> dict[str, str]:
     services.update(servers)
     document = {
         "x-environment": environment,
+        "x-logging": Note(LOGGING, "Docker itself keeps every line for ever, until the disk is full"),
         "services": services,
         "volumes": {
             "state": Note({}, "the folder .celeriac/, which all processes share"),
@@ -104,6 +105,7 @@ def _service(plan: Plan, unit: Unit, environment: Shared, servers: list[str]) ->
     check = _healthcheck(unit)
     if check:
         service["healthcheck"] = check
+    service["logging"] = LOGGING
     service["deploy"] = _deploy(unit)
     return service
 
@@ -114,8 +116,8 @@ def _healthcheck(unit: Unit) -> dict[str, Any] | None:
         return {"test": test, "interval": "10s", "timeout": "5s", "retries": 3, "start_period": "60s"}
     if unit.port is None:
         return None
-    path = "/health/live" if unit.kind == "metrics" else "/healthcheck"
-    question = f"import urllib.request as u; u.urlopen('http://127.0.0.1:{unit.port}{path}', timeout=3)"
+    asked = f"http://127.0.0.1:{unit.port}{unit.health}"
+    question = f"import urllib.request as u; u.urlopen('{asked}', timeout=3)"
     return {
         "test": ["CMD", "python", "-c", question],
         "interval": "10s",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from celeriac.deploy.environment import PASSWORDS, Address, ServerKind, user_of
-from celeriac.deploy.yaml import Note
+from celeriac.deploy.yaml import Note, Shared
 from celeriac.plan import Plan
 
+#: of every service
+LOGGING = Shared("logging", {"driver": "json-file", "options": {"max-size": "20m", "max-file": "5"}})
 _EVERY = {"interval": "5s", "timeout": "5s", "retries": 12}
 
 
@@ -29,6 +31,7 @@ def _kept(kind: ServerKind) -> dict[str, Any]:
         "restart": "unless-stopped",
         "stop_grace_period": "60s",
         "security_opt": ["no-new-privileges:true"],
+        "logging": LOGGING,
     }
 
 

@@ -21,7 +21,8 @@ environment={environment}
 autostart=true
 autorestart=true
 startsecs=5
-startretries=10
+; Tried for days, a second later each time: a broker that is away for an hour leaves no program given up.
+startretries=1000
 stopsignal=TERM
 ; {why}, and 5s
 stopwaitsecs={stop_s}

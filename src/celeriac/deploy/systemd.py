@@ -35,7 +35,7 @@ KillSignal=SIGTERM
 # {why}, and 5s
 TimeoutStopSec={stop_s}
 TimeoutStartSec=120
-{resources}
+{out_of_memory}{resources}
 # With [logs] format = "json" each line is one JSON object, which the journal keeps as it is.
 StandardOutput=journal
 StandardError=journal
@@ -63,6 +63,9 @@ CapabilityBoundingSet=
 UMask=0027
 # The project's folder: its state folder .celeriac/, and whatever else its tasks write there.
 ReadWritePaths={folder}
+"""
+_OUT_OF_MEMORY = """# A slot that is killed for its memory is one task's end, not the worker's.
+OOMPolicy=continue
 """
 _TARGET = """[Unit]
 Description={name}: every process of the plan
@@ -117,6 +120,7 @@ def _service(plan: Plan, unit: Unit) -> str:
         command=" ".join(command),
         why=unit.why,
         stop_s=whole_seconds(unit.stop_after),
+        out_of_memory=_OUT_OF_MEMORY if unit.kind == "worker" else "",
         resources=_resources(unit),
     )
 

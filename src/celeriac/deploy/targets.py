@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from celeriac.deploy.environment import told_by
 from celeriac.errors import DeployError, redacted
 from celeriac.plan import Plan, plan_variables, read_plan
-from celeriac.plan.reading import OVERRIDES
 
 #: brokers, records and results that live in files or in the memory of one host
 _ON_ONE_HOST = ("sqlite", "memory", "filesystem", "file", "cache")
@@ -47,9 +47,10 @@ def require_shared(plan: Plan, target: str) -> None:
                 if key == "broker"
                 else "redis://…"
             )
+            variable = told_by(plan, key)
             raise DeployError(
                 "DEPLOY-010",
                 f"[celeriac].{key} keeps {what} at {redacted(url)}, which the pods of {target} cannot share",
                 at=str(plan.source) if plan.source else None,
-                fix=f'write {key} = "${{{OVERRIDES[key]}:-{wanted}}}", in [environments.NAME.celeriac] if only there',
+                fix=f'write {key} = "${{{variable}:-{wanted}}}", in [environments.NAME.celeriac] if only there',
             )

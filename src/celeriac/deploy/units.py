@@ -28,7 +28,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     pool: of a worker, with its profile applied.
     longest: the longest a task of the pool may run by its limits; None: nothing says.
     stop_after: how long it may take to stop before it is killed, and `why` that long.
-    port: where it listens, if it does.
+    port: where it listens, if it does; health: the path there that answers while it lives.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Unit(msgspec.Struct, frozen=True, kw_only=True):
     stop_after: timedelta
     why: str
     port: int | None = None
+    health: str = ""
 
 
 def units(plan: Plan) -> tuple[Unit, ...]:
@@ -102,6 +103,7 @@ def _unit(plan: Plan, process: Process) -> Unit:
             stop_after=process.grace + DROP,
             why=f"{say_duration(process.grace)} to finish a step",
             port=_port(plan, process),
+            health=_health(plan, process),
         )
     pool = effective(plan.pools[process.pool])
     longest = longest_task(plan, process.pool)
@@ -134,6 +136,16 @@ def longest_task(plan: Plan, pool_name: str) -> timedelta | None:
 def _services(plan: Plan, process: Process) -> Replicas:
     count = (plan.beat.replicas or 1) if process.kind == "beat" else 1
     return Replicas(min=count, max=count)
+
+
+def _health(plan: Plan, process: Process) -> str:
+    if process.kind == "metrics":
+        return "/health/live"
+    if process.kind != "flower":
+        return ""
+    # Flower answers everything under its prefix.
+    prefix = flowers_of(plan)[process.name].url_prefix.strip("/")
+    return f"/{prefix}/healthcheck" if prefix else "/healthcheck"
 
 
 def _port(plan: Plan, process: Process) -> int | None:

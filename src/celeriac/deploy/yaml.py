@@ -89,7 +89,7 @@ class _Commented:
             key = _text(name) if isinstance(name, str) else name
             table[key] = self.of(value, depth + 1)
             if isinstance(value, Note):
-                inside = value.value
+                inside = value.value.value if isinstance(value.value, Shared) else value.value
                 if isinstance(inside, dict) or _has_tables(inside) or _lines(inside):
                     table.yaml_set_comment_before_after_key(key, before=value.text, indent=2 * depth)
                 else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from celeriac.deploy.units import units
-from celeriac.plan import Beat, Deploy, Plan, Policy, Pool, Queue, Replicas, Schedule, topology
+from celeriac.plan import Beat, Deploy, Flower, Plan, Policy, Pool, Queue, Replicas, Schedule, topology
 
 SECOND = timedelta(seconds=1)
 
@@ -63,3 +63,9 @@ def test_beats_are_as_many_as_the_plan_says():
 def test_a_name_of_its_own_is_what_targets_call_it():
     given = plan(pools={"web": Pool(queues=("a",))}, deploy=Deploy(names={"web": "worker"}))
     assert one(given).title == "worker"
+
+
+def test_flower_under_a_prefix_is_asked_there_whether_it_lives():
+    given = plan(flower=Flower(), flowers={"heavy": Flower(url_prefix="/ops/flower")})
+    assert one(given, "flower").health == "/healthcheck"
+    assert one(given, "flower-heavy").health == "/ops/flower/healthcheck"

@@ -79,6 +79,10 @@ def test_a_shared_table_is_written_once_and_named_again():
     assert dump({"x": table, "w": {"z": table}}) == "x: &env\n  K: v\nw:\n  z: *env\n"
 
 
+def test_a_note_of_a_shared_table_stands_above_it():
+    assert dump({"x": Note(Shared("env", {"K": "v"}), "why")}) == "# why\nx: &env\n  K: v\n"
+
+
 def test_several_documents_are_parted():
     assert dump_all([{"a": 1}, {"b": 2}]) == "a: 1\n---\nb: 2\n"
 

@@ -33,7 +33,13 @@ def schema(plan: Plan, values: list[dict[str, Any]], environments: tuple[str, ..
     of_pool = json_schema()["properties"]["pools"]["additionalProperties"]["properties"]
     pools = {name: _pool(of_pool, min(spans)) for name, spans in graces.items()}
     services = {
-        name: _object({"enabled": {"type": "boolean"}, "replicas": {"type": "integer", "minimum": 1}})
+        name: _object(
+            {
+                "enabled": {"type": "boolean"},
+                "replicas": {"type": "integer", "minimum": 1},
+                "health": {"type": "string", "pattern": "^/"},
+            }
+        )
         for name in given[0]["services"]
     }
     variable = _object(

@@ -89,6 +89,8 @@ def service(plan: Plan, unit: Unit) -> str:
     def replace(key: str, value: Any) -> Any:
         if key == "replicas":
             return marks.value(f"int {own}.replicas")
+        if key == "path" and value == unit.health:
+            return marks.value(f"{own}.health | quote")
         return _everywhere(marks, "$", key, value)
 
     objects = [replaced(each, replace) for each in objects_of(plan, unit)]

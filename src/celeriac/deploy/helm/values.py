@@ -98,7 +98,8 @@ def _pool(plan: Plan, unit: Unit, is_bounded: bool) -> dict[str, Any]:
 
 def _service(name: str, every: tuple[Unit, ...]) -> dict[str, Any]:
     found = [unit for unit in every if unit.name == name]
-    return {"enabled": bool(found), "replicas": found[0].replicas.min if found else 1}
+    values = {"enabled": bool(found), "replicas": found[0].replicas.min if found else 1}
+    return {**values, "health": found[0].health} if found and found[0].health else values
 
 
 def _unplaced() -> dict[str, Any]:

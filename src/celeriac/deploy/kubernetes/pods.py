@@ -129,9 +129,7 @@ def _probes(unit: Unit) -> dict[str, Any]:
         ask: dict[str, Any] = {"exec": {"command": ["celeriac", "probe"]}}
         ready: dict[str, Any] = {"exec": {"command": ["celeriac", "probe", "--ready"]}}
     elif unit.port is not None:
-        ask = ready = {
-            "httpGet": {"path": "/health/live" if unit.kind == "metrics" else "/healthcheck", "port": "http"}
-        }
+        ask = ready = {"httpGet": {"path": unit.health, "port": "http"}}
     else:
         return {}
     return {
