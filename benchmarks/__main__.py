@@ -50,7 +50,14 @@ def main(quick: bool, rounds: int, only: str, loaded: bool, results: bool | None
         # Interleaved: whatever else slows the machine for a minute slows every system's round alike.
         for stored in ways:
             for system in chosen:
-                figures = _measure(system, quick=quick, stored=stored)
+                try:
+                    figures = _measure(system, quick=quick, stored=stored)
+                except (TimeoutError, RuntimeError) as trouble:
+                    if system.is_ours:
+                        raise
+                    # A peer that loses or forgets tasks has no figures in this round; the others have.
+                    console.print(f"round {number}: {system.name}: void: {trouble}", highlight=False)
+                    continue
                 taken["stored" if stored else "ignored"][system.name].append(figures)
                 console.print(f"round {number}: {system.name}: {_line(figures)}", highlight=False)
     is_whole = not (only or results is not None)

@@ -51,6 +51,7 @@ def medians(rounds: Rounds) -> Medians:
                 for figure in dict.fromkeys(figure for one in taken for figure in one)
             }
             for name, taken in systems.items()
+            if taken
         }
         for results, systems in rounds.items()
     }

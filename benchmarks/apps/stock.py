@@ -17,6 +17,9 @@ app.conf.update(
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=100,
+    # With its default of ten, hundreds of greenlets that ack at once fail, and their tasks are not acked.
+    broker_transport_options={"max_connections": 2000},
+    redis_max_connections=2000,
 )
 
 
