@@ -23,6 +23,7 @@ from celeriac.errors import QueueFull
 from celeriac.plan import Sending, Spool
 from celeriac.tasks.sending.amqp import spool_at
 from celeriac.tasks.sending.draining import drain, sender_of
+from servers.project import PLAN
 from servers.redis_faults import FaultyRedis
 
 DEADLINE_S = 3.0
@@ -329,3 +330,25 @@ def test_a_chord_of_which_parts_cannot_be_sent_fails_instead_of_waiting_for_ever
     assert len(raised.value.sent) == 1000
     assert len(raised.value.unsent) == 1000
     assert app.AsyncResult("the-body").state == "FAILURE"
+
+
+def test_a_worker_sends_on_what_a_sender_that_has_ended_left(
+    by_hand: None, project: Callable[..., Any], eventually: Callable[..., object]
+) -> None:
+    made = project(plan=f"{PLAN}\n[sending.spool]\n")
+    folder = made.folder
+    sender = create_app(
+        Plan(
+            name="gone",
+            broker="redis://127.0.0.1:1/0",
+            results="cache+memory://",
+            folder=folder,
+            queues={"default": Queue()},
+            sending=Sending(spool=Spool()),
+        )
+    )
+    sender.send_task("shop.add", (1, 2))
+    assert _kept(sender) == 1
+    worker = made.start_celeriac("worker", "web")
+    worker.wait_for_log("tasks sent on from the spool")
+    assert _kept(sender) == 0

@@ -30,6 +30,7 @@ from celeriac.plan import Plan, find_plan, read_plan, verify
 from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
+from celeriac.tasks.sending.amqp import drain_in_workers
 from celeriac.transports.redis.connection import Connection
 from celeriac.transports.redis.location import locate
 
@@ -111,6 +112,8 @@ def _equip(app: Celery, plan: Plan) -> Celery:
     settle(app, Runtime(plan, LetterPost(app, plan.letters.queue), Flow(plan)))
     if app.amqp_cls == Celery.amqp_cls and "amqp" not in vars(app):
         app.amqp_cls = _AMQP
+    if plan.sending.spool is not None:
+        drain_in_workers(app)
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()

@@ -75,7 +75,7 @@ def send_on(plan: Plan, app: Any, *, aside: bool = False) -> int:
     except Away as away:
         raise CommandError(
             "UP-041",
-            f"the broker takes nothing now: {away}. What waits is kept.",
+            f"the broker takes nothing now: {str(away).rstrip('.')}. What waits is kept.",
             at=str(spool.path),
             fix="try again when it is back; processes of the plan also do so by themselves",
         ) from away

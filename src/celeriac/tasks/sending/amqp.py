@@ -79,6 +79,16 @@ def spool_at(plan: Plan) -> Spool | None:
     return None if said is None else Spool((plan.folder / said.path).absolute(), said.max_size)
 
 
+def drain_in_workers(app: Any) -> None:
+    """Have the app's workers send on what senders on their host have kept, also those that have ended since."""
+
+    def begin(**_: Any) -> None:
+        # The pool's thread looks after the spool.
+        _ = app.amqp.producer_pool
+
+    signals.worker_ready.connect(begin, weak=False)
+
+
 def _lean_sender(amqp: AMQP, by_celery: Callable[..., Any]) -> Callable[..., Any]:
     """Make what sends a task's message; the same steps as Celery's, in the same order."""
     conf = amqp.app.conf
