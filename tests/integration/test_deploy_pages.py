@@ -18,6 +18,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from celeriac.cli.main import cli
+from servers.helm import helm_program
 from servers.programs import needed
 from servers.project import Project
 
@@ -209,3 +210,16 @@ def test_the_secret_of_the_page_holds_every_variable_that_pods_need(project: Cal
             assert reference["name"] == made["metadata"]["name"]
             assert reference["optional"] or data[reference["key"]], reference
     assert data["CELERY_BROKER_URL"].startswith("redis://")
+
+
+def test_helm_has_every_option_that_its_page_names() -> None:
+    lines = re.findall(r"^    (?:\$ )?(helm .*)$", (PAGES / "deploy-helm.md").read_text(), re.MULTILINE)
+    assert {line.split()[1] for line in lines} >= {"install", "test", "upgrade", "rollback", "template"}
+    for line in lines:
+        _, command, *words = shlex.split(line)
+        told = subprocess.run(
+            [helm_program(), command, "--help"], capture_output=True, text=True, check=True
+        ).stdout
+        for word in words:
+            if word.startswith("--"):
+                assert word.partition("=")[0] in told, line

@@ -126,10 +126,17 @@ def _service(plan: Plan, unit: Unit) -> str:
 
 
 def _resources(unit: Unit) -> str:
-    given = allotment(unit)
+    most, kept = allotment(unit).most, allotment(unit).kept
     amounts = {
-        "CPUQuota": given.most.cpu and Note(f"{given.most.cpu.value * 100:g}%", given.most.cpu.text),
-        "MemoryMax": given.most.memory,
-        "MemoryLow": given.kept.memory,
+        "CPUQuota": most.cpu and Note(f"{most.cpu.value * 100:g}%", most.cpu.text),
+        "CPUWeight": kept.cpu
+        and Note(_weight(kept.cpu.value), f"{kept.cpu.text}: its share where CPUs are short"),
+        "MemoryMax": most.memory,
+        "MemoryLow": kept.memory,
     }
     return "".join(f"# {each.text}\n{key}={each.value}\n" for key, each in amounts.items() if each)
+
+
+def _weight(cpus: float) -> int:
+    """Weigh a CPU as much as systemd weighs a unit of which nothing is said. Source: systemd.resource-control(5)"""
+    return min(max(round(cpus * 100), 1), 10_000)
