@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from celery.worker import state
@@ -10,7 +12,7 @@ from celery.worker.autoscale import Autoscaler as CeleryAutoscaler
 
 from celeriac.app.sounding import LOOK_EVERY_S, Looker, max_waits_s
 from celeriac.events import emit
-from celeriac.pools.autoscale import Bounds, Watch
+from celeriac.pools.autoscale import Bounds, QueueSight, Watch
 from celeriac.tasks.runtime import runtime_of
 
 
@@ -72,7 +74,7 @@ class Autoscaler(CeleryAutoscaler):
         least = max(self.min_concurrency, 1)
         decision = self._watch.decide(
             Bounds(least, max(self.max_concurrency, least)),
-            seen.sights,
+            _by_worker(seen.sights, getattr(self.pool, "consumers", 1)),
             units=before,
             running=running,
             ended=sum(state.total_count.values()) - running,
@@ -111,6 +113,14 @@ class Autoscaler(CeleryAutoscaler):
         # Celery's own step after its pool has grown or shrunk.
         consumer._update_prefetch_count(slots - self._granted)
         self._granted = slots
+
+
+def _by_worker(sights: Sequence[QueueSight], consumers_each: int) -> list[QueueSight]:
+    """Count workers where a broker counts consumers, of which each worker on the executor `processes` has several."""
+    return [
+        replace(it, consumers=max(round(it.consumers / consumers_each), 1)) if it.consumers else it
+        for it in sights
+    ]
 
 
 def _held() -> list[Any]:

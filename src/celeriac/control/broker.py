@@ -138,8 +138,11 @@ def _report(plan: Plan, it: QueueReading, letters: int) -> QueueReport:
 
 
 def count_readers(view: BrokerView) -> Counter[str]:
-    """Count the live consumers of each queue."""
-    return Counter(queue for consumer in view.consumers() if is_alive(consumer) for queue in consumer.queues)
+    """Count the workers that read each queue, and whoever else does; all slots of one are one."""
+    living = [consumer for consumer in view.consumers() if is_alive(consumer)]
+    # A name with a host in it is a worker's, which its slots share.
+    whose = {(it.name if "@" in it.name else it.id, queue) for it in living for queue in it.queues}
+    return Counter(queue for _, queue in whose)
 
 
 def is_alive(consumer: ConsumerState) -> bool:

@@ -38,11 +38,15 @@ def pool_of(worker: str) -> str:
 
 def _running(plan: Plan, load: LoadApp) -> Counter[str]:
     try:
-        return Counter({it.name: it.running for it in consumers(plan)})
+        seen = consumers(plan)
     except BrokerError as error:
         if error.code != NO_VIEW:
             raise
-    return _asked(load())
+        return _asked(load())
+    running: Counter[str] = Counter()
+    for it in seen:  # several of one worker, on the executor `processes`
+        running[it.name] += it.running
+    return running
 
 
 def _asked(app: Celery) -> Counter[str]:

@@ -81,6 +81,7 @@ class Child:
         state.revoked.update(revoked)
         state.revoked_stamps.update(stamps)
         state.should_stop = state.should_terminate = None
+        self._be_named()
         try:
             self._consume()
         finally:
@@ -123,6 +124,12 @@ class Child:
             self.consumer.start()
         self.consumer.blueprint.stop(self.consumer)
         self.consumer.shutdown()
+
+    def _be_named(self) -> None:
+        """Be known to a broker of ours under the worker's name."""
+        conf: Any = self.app.conf
+        if hasattr(getattr(self.app.connection_for_read().transport, "Channel", None), "inherit"):
+            conf.broker_transport_options = {**conf.broker_transport_options, "consumer_name": self.hostname}
 
     def stop(self) -> None:
         """Finish what runs, give the rest back, and end. From any thread."""

@@ -130,6 +130,11 @@ class TaskPool(BasePool):
             "timeouts": (options.get("soft_timeout") or 0, options.get("timeout") or 0),
         }
 
+    @property
+    def consumers(self) -> int:
+        """How many consumers this worker is to its broker; an autoscaler asks."""
+        return max(len(self.slots), 1)
+
     # What the parent's consumer asks.
 
     def attend(self, consumer: Any) -> None:
