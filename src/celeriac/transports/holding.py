@@ -1,7 +1,7 @@
 """Holding: what a channel has fetched and not yet settled, and how acks travel in company.
 
-An ack is remembered first and written with the next step at the broker: at once when it comes from another thread,
-within 10 ms or at the end of the turn when it comes from the thread that delivers. Until it is written
+An ack is remembered first and written with the next step at the broker: within 10 ms or at the end of the turn when it
+comes from the thread that delivers, at once or with the next turn of the loop when it comes from another. Until then
 the message is still ours; if the broker cannot be reached, it is tried again. Results that are gathered are written
 before the acks of their tasks.
 """
@@ -58,7 +58,9 @@ class Holding(virtual.QoS):
         self._acked.append(held)
         self.channel.unmark(held)
         in_turn = self.channel.is_in_turn()
-        if not in_turn or time.monotonic() - self._written > _ACK_COMPANY_S:
+        # A loop that is woken writes them all, with its next fetch: thousands of short tasks end in other threads.
+        is_seen_to = in_turn or getattr(self.channel, "has_loop", False)
+        if not is_seen_to or time.monotonic() - self._written > _ACK_COMPANY_S:
             self.write_acks()
         if not in_turn:
             self.channel.wake()

@@ -221,6 +221,11 @@ class Channel(virtual.Channel):
             self.connection is not None and self.connection.loop_thread == threading.get_ident()
         )
 
+    @property
+    def has_loop(self) -> bool:
+        """Say whether a loop comes round to `deliver` when it is woken."""
+        return self.connection is not None and self.connection.loop_thread != 0
+
     def wake(self) -> None:
         """Let the loop come round to this channel at once."""
         if self.lease is not None:
