@@ -65,9 +65,9 @@ def main(quick: bool, rounds: int, only: str, loaded: bool, results: bool | None
     report.show(taken, console)
     if depths:
         console.print(report.depths_line(depths), highlight=False)
-    if is_whole and not quick:
-        for path in report.write(taken, depths, report.machine(load_before)):
-            console.print(f"written: {path}", highlight=False)
+    if is_whole:
+        raw = report.write(taken, depths, report.machine(load_before), kind="quick" if quick else "peers")
+        console.print(f"raw figures: {raw}\nto show them: python -m benchmarks.publish", highlight=False)
 
 
 def _check_load(loaded: bool) -> float:

@@ -104,10 +104,11 @@ def machine(load_before: float) -> dict[str, Any]:
     }
 
 
-def write(rounds: Rounds, depths: dict[str, float], about: dict[str, Any]) -> list[Path]:
-    """Write the raw figures beside what they were measured with, the tables and the plot; gives the files."""
-    from benchmarks.drawing import draw
+def write(rounds: Rounds, depths: dict[str, float], about: dict[str, Any], *, kind: str) -> Path:
+    """Write the raw figures beside what they were measured with; gives the file.
 
+    kind: "peers", or "quick" for a run of less.
+    """
     middle = medians(rounds)
     now = datetime.now(UTC)
     content: dict[str, Any] = {
@@ -120,12 +121,9 @@ def write(rounds: Rounds, depths: dict[str, float], about: dict[str, Any]) -> li
         "rounds": rounds,
     }
     RESULTS.mkdir(exist_ok=True)
-    raw, tables, plot = (RESULTS / f"{now:%Y-%m-%d-%H%M}-peers.{kind}" for kind in ("json", "md", "svg"))
-    raw.write_text(json.dumps(rounded(content), indent=1) + "\n")
-    on = f"{now:%Y-%m-%d}; {about['machine']['cores']} cores, load {about['machine']['load_before']:g} before the run"
-    tables.write_text(f"Medians, {on}.\n\n{markdown(rounds)}\n\n{depths_line(depths)}\n")
-    plot.write_text(draw(middle, on))
-    return [raw, tables, plot]
+    path = RESULTS / f"{now:%Y-%m-%d-%H%M}-{kind}.json"
+    path.write_text(json.dumps(rounded(content), indent=1) + "\n")
+    return path
 
 
 def depths_line(depths: dict[str, float]) -> str:
@@ -158,9 +156,8 @@ def show(rounds: Rounds, console: Console) -> None:
         console.print(table)
 
 
-def markdown(rounds: Rounds) -> str:
+def markdown(middle: Medians) -> str:
     """Give the same tables as Markdown."""
-    middle = medians(rounds)
     against = ratios(middle)
     lines: list[str] = []
     for results, systems in middle.items():

@@ -1,0 +1,72 @@
+"""`python -m benchmarks.publish [RESULTS]`: show a run on the pages: the plot, and the tables between their marks.
+
+RESULTS: a file of results/; left out, the newest run of all systems.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.drawing import draw
+from benchmarks.report import RESULTS, depths_line, markdown
+from benchmarks.systems import STOCK, SYSTEMS
+
+ROOT = RESULTS.parents[1]
+PLOT = ROOT / "docs" / "images" / "benchmark.svg"
+_BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
+_LOSING = {system.name for system in SYSTEMS if system.loses}
+#: what README's short table shows: figure → its heading
+_SHORT = {
+    "end_to_end": "end to end",
+    "end_to_end_bulk": "sent in bulk",
+    "drain": "drain",
+    "naps": "naps of 50 ms",
+    "idle_p50_ms": "idle p50 ms",
+    "idle_mb": "idle MB",
+}
+
+
+def publish(path: Path) -> None:
+    """Write the plot and the tables of one run."""
+    run: dict[str, Any] = json.loads(path.read_text())
+    middle = run["medians"]
+    machine = run["machine"]
+    about = (
+        f"{run['measured_at'][:10]}, {machine['cores']} cores, load {machine['load_before']:g} before the run"
+    )
+    PLOT.write_text(draw(middle, about))
+    raw = f"benchmarks/results/{path.name}"
+    versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
+    tables = f"{markdown(middle)}\n\n{depths_line(run['depths'])}\n\nMeasured with {versions}."
+    _between(ROOT / "docs" / "performance.md", f"Medians of [one run](../{raw}): {about}.\n\n{tables}")
+    _between(ROOT / "README.md", f"{_short(middle['stored'])}\n\nMedians of [one run]({raw}): {about}.")
+
+
+def _short(figures: dict[str, dict[str, float]]) -> str:
+    lines = ["| results stored | " + " | ".join(_SHORT.values()) + " |", "|---|" + "---:|" * len(_SHORT)]
+    stock = figures.get(STOCK.name, {})
+    for name, own in figures.items():
+        cells = []
+        for figure in _SHORT:
+            value, usual = own.get(figure), stock.get(figure)
+            is_rate = not figure.startswith("idle")
+            said = "" if value is None else f"{value:,.0f}" if value >= 30 else f"{value:.1f}"
+            cells.append(f"{said} ({value / usual:.1f}×)" if is_rate and value and usual else said)
+        mark = " †" if name in _LOSING else ""
+        lines.append(f"| {name}{mark} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _between(page: Path, text: str) -> None:
+    before, begin, rest = page.read_text().partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not (begin and end):
+        raise SystemExit(f"{page} has no place for figures: {_BEGIN} … {_END}")
+    page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
+
+
+if __name__ == "__main__":
+    publish(Path(sys.argv[1]) if len(sys.argv) > 1 else max(RESULTS.glob("*-peers.json")))
