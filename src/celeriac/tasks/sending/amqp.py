@@ -98,7 +98,8 @@ def _lean_sender(amqp: AMQP, by_celery: Callable[..., Any]) -> Callable[..., Any
     default_serializer, default_compression = conf.task_serializer, conf.task_compression
     default_rkey, default_exchange = conf.task_default_routing_key, amqp.default_exchange
     queues = amqp.queues
-    before, after = signals.before_task_publish.send, signals.after_task_publish.send
+    listeners = signals.after_task_publish
+    before, after = signals.before_task_publish.send, listeners.send
 
     def send(
         producer: Any,
@@ -186,7 +187,8 @@ def _lean_sender(amqp: AMQP, by_celery: Callable[..., Any]) -> Callable[..., Any
             timeout=timeout,
             confirm_timeout=confirm_timeout,
             chord=_chord_of(body),
-            done=done,
+            # A batch of thousands keeps what it keeps for each of them.
+            done=done if sent_event or listeners.receivers else None,
             **properties,
         )
 

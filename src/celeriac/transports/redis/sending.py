@@ -221,11 +221,21 @@ def expires_at(properties: Mapping[str, Any], message_ttl_s: float | None = None
 
 def _is_plain(value: Any) -> bool:
     """Say whether JSON has a spelling for all of it that kombu would use as well."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return True
+    # Loops, and few calls: this is done for each message that is sent.
     if isinstance(value, dict):
-        return all(type(key) is str and _is_plain(each) for key, each in value.items())
+        for key, each in value.items():
+            if type(key) is not str or not (type(each) in _PLAIN or _is_plain(each)):
+                return False
+        return True
     if isinstance(value, list | tuple):
-        return all(map(_is_plain, value))
-    return type(value) in _PLAIN or (type(value) is float and isfinite(value))
+        for each in value:  # noqa: SIM110
+            if not (type(each) in _PLAIN or _is_plain(each)):
+                return False
+        return True
+    return kind is float and isfinite(value)
 
 
 def _properties(outgoing: Outgoing) -> dict[str, Any]:
