@@ -202,6 +202,21 @@ def test_a_file_that_is_no_spool_is_left_as_it_was(tmp_path: Path) -> None:
     ]
 
 
+def test_what_follows_from_a_running_task_is_not_kept_on_a_workers_disk(tmp_path: Path) -> None:
+    app = _app("redis://127.0.0.1:1/0", tmp_path, spool=Spool())
+    with pytest.raises(NotSent):
+        app.tasks["away.add"].apply_async(retries=1)
+    assert _kept(app) == 0
+
+
+def test_a_command_that_cannot_be_sent_is_said_as_kombu_says_it(tmp_path: Path) -> None:
+    app = _app("redis://127.0.0.1:1/0", tmp_path, spool=Spool())
+    with pytest.raises(OperationalError) as raised:
+        app.control.broadcast("ping")
+    assert not isinstance(raised.value, NotSent)
+    assert _kept(app) == 0
+
+
 def _cut_off(app: Celery, count: int) -> None:
     """Keep tasks in the spool, as if the broker were away."""
     spool = spool_at(app.celeriac.plan)  # type: ignore[attr-defined]

@@ -6,8 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from celery.app import amqp as stock
 from celery.canvas import maybe_signature
+from kombu.exceptions import OperationalError
 
+from celeriac import wire
 from celeriac.errors import QueueFull, SendingError, redacted
 from celeriac.events import emit
 from celeriac.tasks.runtime import queues_of
@@ -60,6 +63,9 @@ class Outage:
             self._away_until = time.monotonic() + _BELIEVED_S
             return
         unsent = [message for step in left for message in step]
+        if not any(message.is_task for message in unsent):
+            # A command or an event: as kombu says it.
+            raise OperationalError(str(error)) from error
         for message in unsent:
             emit("tasks", "send.refused", queue=message.queue, why="away")
         raise self._told(error, sent, left, in_doubt) from error
@@ -84,7 +90,7 @@ class Outage:
         raise error
 
     def _keep(self, left: Sequence[Sequence[Prepared]], why: str) -> bool:
-        if self.spool is None or not all(message.is_task for step in left for message in step):
+        if self.spool is None or not all(_may_wait_here(message) for step in left for message in step):
             return False
         for step in left:
             # What another broker takes a part of must not be sent again whole.
@@ -139,6 +145,17 @@ class Outage:
                 raise failure  # Celery takes the traceback of the exception being handled
             except PartlySent:
                 self._app.backend.chord_error_from_stack(body, failure)
+
+
+def _may_wait_here(message: Prepared) -> bool:
+    """Say whether a task may be kept on this host's disk.
+
+    What follows from a task that a worker runs may not: that task stays at the broker, which is the safer place, until
+    this one is sent.
+    """
+    headers = message.headers
+    follows = headers.get("retries") or wire.DEATH in headers or stock._callback_publish_retry.get()
+    return message.is_task and not follows
 
 
 def _named(messages: Sequence[Prepared]) -> str:
