@@ -58,9 +58,13 @@ class Holding(virtual.QoS):
         self._acked.append(held)
         self.channel.unmark(held)
         in_turn = self.channel.is_in_turn()
-        # A loop that is woken writes them all, with its next fetch: thousands of short tasks end in other threads.
-        is_seen_to = in_turn or getattr(self.channel, "has_loop", False)
-        if not is_seen_to or time.monotonic() - self._written > _ACK_COMPANY_S:
+        if in_turn:
+            is_due = time.monotonic() - self._written > _ACK_COMPANY_S
+        else:
+            # A loop that is woken writes them all, with its next fetch: thousands of short tasks end in other threads,
+            # and one of these may be an event loop, which must not wait for a server.
+            is_due = not getattr(self.channel, "has_loop", False)
+        if is_due:
             self.write_acks()
         if not in_turn:
             self.channel.wake()
