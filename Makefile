@@ -33,6 +33,8 @@ test: $(DEMO_DATA) ## run the tests; a part of them with ARGS="-k lease"
 	scripts/install-servers
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --ignore tests/examples $(ARGS)
 
+# Each of its tests starts a whole system: more than one for each core and they wait for each other.
+examples: JOBS = 2
 examples: $(INSTALLED) ## run the systems of examples/ end to end on real servers, and every project template
 	scripts/install-servers
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 900 tests/examples $(ARGS)
