@@ -16,6 +16,8 @@ from benchmarks.systems import STOCK, SYSTEMS
 
 ROOT = RESULTS.parents[1]
 PLOT = ROOT / "docs" / "images" / "benchmark.svg"
+#: a machine with more to do than this, a core, has other work than ours
+QUIET_LOAD = 0.25
 _BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 _LOSING = {system.name for system in SYSTEMS if system.loses}
 #: what README's short table shows: figure → its heading
@@ -34,10 +36,11 @@ def publish(path: Path) -> None:
     run: dict[str, Any] = json.loads(path.read_text())
     middle = run["medians"]
     machine = run["machine"]
-    about = (
-        f"{run['measured_at'][:10]}, {machine['cores']} cores, load {machine['load_before']:g} before the run"
-    )
-    PLOT.write_text(draw(middle, about))
+    load = machine["load_before"]
+    about = f"{run['measured_at'][:10]}, {machine['cores']} cores, load {load:g} before the run"
+    if load > QUIET_LOAD * machine["cores"]:
+        about += "; **the machine had other work to do meanwhile, so not even the ratios can be quoted**"
+    PLOT.write_text(draw(middle, about.replace("**", "")))
     raw = f"benchmarks/results/{path.name}"
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     tables = f"{markdown(middle)}\n\n{depths_line(run['depths'])}\n\nMeasured with {versions}."
