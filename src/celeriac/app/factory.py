@@ -8,9 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import kombu
 from celery import Celery, signals
 from celery.app.defaults import SETTING_KEYS
+from kombu.connection import Connection as KombuConnection
 
 from celeriac.app.brokers import choose_or_first
 from celeriac.app.casting import cast_consumer
@@ -182,7 +182,7 @@ def _complete(app: Celery, plan: Plan) -> None:
             conf.broker_url = redis.url
     # A team, or its plan, may have named another transport for that broker, Celery's own among them.
     is_ours = redis is not None and conf.broker_transport == redis.transport
-    if is_ours and app.amqp.Connection is kombu.Connection:
+    if is_ours and app.amqp.Connection is KombuConnection:
         app.amqp.Connection = Connection
     if is_ours or (conf.broker_url and conf.broker_url.startswith("sqlite:")):
         conf.broker_transport_options = {**transport_options(plan), **conf.broker_transport_options}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import kombu
+from kombu.connection import Connection as KombuConnection
 
 from celeriac.transports.redis.location import locate
 
@@ -16,7 +16,7 @@ _OURS = {
 _SOCKET = "celeriac-redis+socket"
 
 
-class Connection(kombu.Connection):
+class Connection(KombuConnection):
     """kombu's own; of connections by other transports, nothing is changed."""
 
     def switch(self, conn_str: str) -> None:
