@@ -14,8 +14,12 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from celery import states
+
 from celeriac.events import emit
 
+#: what a run says last; with anything else it goes on
+_LAST_WORDS = states.READY_STATES | {states.RETRY, "IGNORED"}
 _COMPANY_S = 0.002
 #: how long the first waits while others keep coming, seconds
 _ENOUGH_S = 0.005
@@ -103,6 +107,9 @@ class Gathering:
             self._latest = now
         if waiting >= _ROOM:
             self.flush()
+        elif write.state not in _LAST_WORDS:
+            # The task goes on, and who sees it run may write of it too: an abort, say, must not be followed by this.
+            self._flush_in_passing(waits=True)
         elif waiting > 1 and now - self._since >= _ENOUGH_S and not self._is_troubled:
             self._flush_in_passing()
         if not self._rung.is_set():
@@ -127,9 +134,9 @@ class Gathering:
                         self._waiting = waiting + self._waiting
                     raise
 
-    def _flush_in_passing(self) -> None:
-        """Write what waits, unless somebody does already; trouble is left to the thread."""
-        if self._writing.acquire(blocking=False):
+    def _flush_in_passing(self, *, waits: bool = False) -> None:
+        """Write what waits, unless somebody does already (waits: then after that); trouble is left to the thread."""
+        if self._writing.acquire(blocking=waits):
             try:
                 self.flush()
             except Exception as error:

@@ -171,3 +171,24 @@ def test_a_forked_child_leaves_to_its_parent_what_is_gathered(gathering: Gatheri
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     gathering.flush()
     assert store.calls == [["a"]]
+
+
+def test_what_a_task_says_while_it_runs_is_written_before_it_goes_on(
+    store: Store, gathering: Gathering
+) -> None:
+    gathering.begin()
+    gathering.put(store.result("done"))
+    assert store.calls == []
+    gathering.put(store.result("running")._replace(state="STARTED"))
+    assert store.calls == [["done", "running"]], "in one call, and in order"
+
+
+def test_a_store_that_is_away_does_not_stop_a_task_that_says_that_it_runs(
+    store: Store, gathering: Gathering
+) -> None:
+    gathering.begin()
+    store.is_away = True
+    gathering.put(store.result("running")._replace(state="PROGRESS"))
+    store.is_away = False
+    gathering.flush()
+    assert store.calls == [["running"]]
