@@ -64,7 +64,7 @@ $(PEERS): pyproject.toml scripts/make-venv
 	scripts/make-venv "$(PYTHON)" $(BENCH)/saq
 	$(BENCH)/venv/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BENCH)/saq/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BENCH)/venv/bin/python -m pip install --quiet --editable . --group bench
+	$(BENCH)/venv/bin/python -m pip install --quiet --editable '.[redis]' --group bench
 	$(BENCH)/saq/bin/python -m pip install --quiet --group bench-saq
 	@touch $@
 
