@@ -35,6 +35,9 @@ class Holding(virtual.QoS):
         self._acked: deque[Any] = deque()
         self._written = time.monotonic()
         self._writing = threading.Lock()
+        self._draining = threading.Lock()
+        #: acks on their way to the broker, by the thread that writes them
+        self._leaving: dict[int, list[Any]] = {}
         self.in_doubt = False
 
     # What kombu asks.
@@ -52,10 +55,12 @@ class Holding(virtual.QoS):
         return self._held[delivery_tag]
 
     def ack(self, delivery_tag: str) -> None:
-        held = self._held.pop(delivery_tag, None)
+        held = self._held.get(delivery_tag)
         if held is None:
             return
+        # At no moment is it in neither: what this channel does not know of is given back.
         self._acked.append(held)
+        self._held.pop(delivery_tag, None)
         self.channel.unmark(held)
         in_turn = self.channel.is_in_turn()
         if in_turn:
@@ -95,7 +100,8 @@ class Holding(virtual.QoS):
     @property
     def unsettled(self) -> list[Any]:
         """What is held, and what is acked and not written yet."""
-        return [*self._held.values(), *self._acked]
+        leaving = [held for batch in tuple(self._leaving.values()) for held in batch]
+        return [*self._held.values(), *self._acked, *leaving]
 
     def mark_started(self, delivery_tag: str) -> None:
         held = self._held.get(delivery_tag)
@@ -108,7 +114,11 @@ class Holding(virtual.QoS):
         Raises: what writing the results does; then the acks still wait.
         """
         self._written = time.monotonic()
-        acked = [self._acked.popleft() for _ in range(len(self._acked))]
+        acked = self._leaving[threading.get_ident()] = []
+        with self._draining:
+            while self._acked:
+                acked.append(self._acked[0])
+                self._acked.popleft()
         if acked:
             try:
                 self.channel.before_acks()
@@ -118,7 +128,13 @@ class Holding(virtual.QoS):
         return acked
 
     def put_back(self, acked: list[Any]) -> None:
-        self._acked.extendleft(reversed(acked))
+        """Keep acks that were taken and could not be written."""
+        if acked:
+            with self._draining:
+                self._acked.extendleft(reversed(acked))
+            leaving = self._leaving.pop(threading.get_ident(), [])
+            if len(leaving) > len(acked):
+                self._leaving[threading.get_ident()] = [held for held in leaving if held not in acked]
 
     def write_acks(self) -> None:
         """Write the waiting acks; on trouble they stay for the next try."""
@@ -144,6 +160,7 @@ class Holding(virtual.QoS):
 
     def tell_refused(self, count: int) -> None:
         """Say how many acks came too late; after a write without an answer they may just have been written before."""
+        self._leaving.pop(threading.get_ident(), None)
         if self.in_doubt:
             self.in_doubt = False
             return
