@@ -40,6 +40,19 @@ class Consumer(CeleryConsumer):
         limit_time(worker)
         super().__init__(on_task_request, **options)
 
+    @property
+    def qos(self) -> Any:
+        """How many messages may be in hand: kombu's counter, raised for each task that waits here for its time."""
+        return self._qos
+
+    @qos.setter
+    def qos(self, qos: Any) -> None:
+        if qos is not None and getattr(self.connection.default_channel, "settles_anywhere", False):
+            # Brokers of ours deliver tasks when they are due, so none waits here. A `worker_eta_task_limit` below the
+            # number of slots would then only take slots: each task that had an eta leaves the counter one lower.
+            qos.max_prefetch = None
+        self._qos = qos
+
     def update_strategies(self) -> None:
         """Bring tasks registered since under their policies, then prepare all of them."""
         apply_policies(self.app)

@@ -60,9 +60,16 @@ def due_at(headers: Mapping[str, Any], now: float) -> float | None:
     return due if due > now else None
 
 
-def lifetime_s(expiration: object, message_ttl_s: float | None = None) -> float | None:
-    """Read AMQP's `expiration` (milliseconds in a string); the shorter of it and the queue's own bound counts."""
+def lifetime_s(
+    headers: Mapping[str, Any], properties: Mapping[str, Any], message_ttl_s: float | None = None
+) -> float | None:
+    """Say how long a message lasts: AMQP's `expiration` (milliseconds in a string) or, if shorter, the queue's bound.
+
+    The `expiration` of a task that says when it expires is left to its worker, which ends it as revoked: dropped here,
+    it would keep whoever waits for its result waiting for ever.
+    """
     spans_s = [message_ttl_s] if message_ttl_s is not None else []
+    expiration = None if headers.get("task") and headers.get("expires") else properties.get("expiration")
     if isinstance(expiration, str | int):
         with suppress(ValueError):
             spans_s.append(int(expiration) / 1000)

@@ -70,7 +70,8 @@ class Delivery(delivery.Delivery[Fetched]):
     def _payload(self, item: Fetched) -> dict[str, Any] | None:
         payload = to_payload(item)
         wall, held = self._clock.wall(), item.held
-        expires = expires_at(payload["properties"], self._channel.message_ttl_s(held.queue))
+        ttl_s = self._channel.message_ttl_s(held.queue)
+        expires = expires_at(payload["headers"], payload["properties"], ttl_s)
         if expires is not None and expires <= wall:
             self._channel.drop(held)
             return None

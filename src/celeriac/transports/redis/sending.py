@@ -208,13 +208,15 @@ def sent_at(tag: object) -> float | None:
         return None
 
 
-def expires_at(properties: Mapping[str, Any], message_ttl_s: float | None = None) -> float | None:
+def expires_at(
+    headers: Mapping[str, Any], properties: Mapping[str, Any], message_ttl_s: float | None = None
+) -> float | None:
     """Say when a message is not to be delivered any more, epoch seconds; None if it lasts or was not sent by us."""
     if "expiration" not in properties and message_ttl_s is None:
         return None
     sent, span_s = (
         sent_at(properties.get("delivery_tag")),
-        lifetime_s(properties.get("expiration"), message_ttl_s),
+        lifetime_s(headers, properties, message_ttl_s),
     )
     return None if sent is None or span_s is None else sent + span_s
 

@@ -55,7 +55,7 @@ def to_row(message: Mapping[str, Any], queue: str, now: float, message_ttl_s: fl
     properties = {key: value for key, value in message["properties"].items() if key not in _OURS}
     once = headers.pop(wire.ONCE, None)
     task_id, task = headers.get("id"), headers.get("task")
-    span_s = lifetime_s(properties.get("expiration"), message_ttl_s)
+    span_s = lifetime_s(headers, properties, message_ttl_s)
     envelope = dumps(
         {
             "content-type": message["content-type"],

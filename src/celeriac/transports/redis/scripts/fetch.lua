@@ -18,16 +18,21 @@ for q = 0, queues - 1 do
   local k = q * 16
   acking[q] = ARGV[arg] == '1'
   local acks = tonumber(ARGV[arg + 1])
+  local gone = 0
   arg = arg + 2
   if acks > 0 then
-    removed = removed + redis.call('HDEL', KEYS[k + 13], unpack(ARGV, arg, arg + acks - 1))
+    gone = redis.call('HDEL', KEYS[k + 13], unpack(ARGV, arg, arg + acks - 1))
+    removed = removed + gone
     redis.call('SREM', KEYS[k + 14], unpack(ARGV, arg, arg + acks - 1))
     arg = arg + acks
   end
   local marks = tonumber(ARGV[arg])
   arg = arg + 1
   if marks > 0 then
-    redis.call('HDEL', KEYS[k + 15], unpack(ARGV, arg, arg + marks - 1))
+    -- See ack.lua: a late ack forgets nothing.
+    if gone == acks then
+      redis.call('HDEL', KEYS[k + 15], unpack(ARGV, arg, arg + marks - 1))
+    end
     arg = arg + marks
   end
   -- Adding 0 asks for the score and changes nothing; by ZSCORE, every renewal of anybody would ring this consumer.
