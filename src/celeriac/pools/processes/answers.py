@@ -56,6 +56,8 @@ class Answers:
         elif verb == "time_limit":
             task = tasks[arguments["task_name"]]
             task.soft_time_limit, task.time_limit = arguments["soft"], arguments["hard"]
+            # Celery's requests take a task's limits when its strategy is made.
+            consumer.update_strategies()
         elif verb == "add_consumer":
             consumer.add_task_queue(**arguments)
         elif verb == "cancel_consumer":
