@@ -12,6 +12,7 @@ import pytest
 from celeriac_probe import pulse
 from servers.project import Project
 from servers.rabbitmq_server import running_rabbitmq
+from servers.redis_faults import FaultyRedis
 
 PLAN = """\
 [celeriac]
@@ -84,7 +85,7 @@ def test_the_loop_of_every_executor_beats_and_says_what_is_busy(
 def test_a_worker_without_its_broker_is_alive_and_not_up(
     project: Callable[..., Project], eventually: Callable[..., object], tmp_path: Path
 ) -> None:
-    """RabbitMQ's, since Celery itself looks after that connection; our own transports keep theirs by themselves."""
+    """RabbitMQ's: Celery itself looks after that connection."""
     folder = tmp_path / "rabbitmq"
     folder.mkdir()
     try:
@@ -108,3 +109,40 @@ def test_a_worker_without_its_broker_is_alive_and_not_up(
     said = shop.celeriac("probe")
     assert said.returncode == 1
     assert f"gone: its process {worker.pid} ended without saying so" in said.stdout
+
+
+@pytest.mark.parametrize("executor", ["prefork", "threads", "solo"])
+def test_a_worker_whose_redis_is_away_is_alive_and_not_up_until_it_is_back(
+    project: Callable[..., Project], eventually: Callable[..., object], tmp_path: Path, executor: str
+) -> None:
+    folder = tmp_path / "redis"
+    folder.mkdir()
+    try:
+        server = FaultyRedis(folder)
+    except FileNotFoundError as missing:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(missing))
+
+    def phase() -> int | None:
+        found = heartbeat(shop)
+        return None if found is None else found.phase
+
+    try:
+        shop = project(plan=PLAN.format(broker=server.url, executor=executor, concurrency=""), tasks=TASKS)
+        worker = shop.start_celeriac("worker", "web")
+        eventually(lambda: phase() == pulse.RUNNING, within=60)
+        assert shop.celeriac("probe", "--ready").returncode == 0
+        server.kill()
+        eventually(lambda: phase() == pulse.CONNECTING, within=60)
+        said = shop.celeriac("probe")
+        assert said.returncode == 0
+        assert "connecting for" in said.stdout
+        assert shop.celeriac("probe", "--ready").returncode == 1
+        server.start()
+        eventually(lambda: phase() == pulse.RUNNING, within=60)
+        assert shop.celeriac("probe", "--ready").returncode == 0
+        assert worker.is_running()
+        worker.stop()
+    finally:
+        server.kill()

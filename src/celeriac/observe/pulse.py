@@ -121,6 +121,15 @@ class Heart:
         self._file.ended = max(sum(state.total_count.values()) - self._file.busy, 0)
         self._file.beat()
 
+    def turn(self, *, is_connected: bool) -> None:
+        """Beat as long as the broker is there; else say once that it is not."""
+        if self._file is None:
+            return
+        if is_connected:
+            self.beat(pulse.RUNNING if self._file.phase == pulse.CONNECTING else None)
+        elif self._file.phase == pulse.RUNNING:
+            self.beat(pulse.CONNECTING)
+
     def on_task_start(self, task: Any, **_: Any) -> None:
         """Excuse the loop while it runs a task itself."""
         if self._file is not None and self._runs_here():
@@ -166,8 +175,14 @@ class HeartStep(bootsteps.StartStopStep):
         """Begin to beat."""
         heart: Heart = consumer.app.celeriac_heart
         heart.beat(pulse.RUNNING)
+
+        def turn() -> None:
+            # Our Redis transport goes on by itself when its server is away: this step is never stopped then.
+            transport = getattr(consumer.connection, "transport", None)
+            heart.turn(is_connected=getattr(transport, "reaches_server", True))
+
         # Not in the timer: that may be a thread of its own, which goes on while the loop hangs.
-        self._timer = consumer.timer.call_repeatedly(BEAT_EVERY_S, consumer.call_soon, (heart.beat,))
+        self._timer = consumer.timer.call_repeatedly(BEAT_EVERY_S, consumer.call_soon, (turn,))
 
     def stop(self, consumer: Any) -> None:
         """Say that the connection is lost, or given up."""

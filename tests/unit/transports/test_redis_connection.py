@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import ConnectionError  # noqa: A004
 
 import celeriac
 
@@ -36,3 +38,13 @@ def test_a_connection_that_turns_to_another_sentinel_keeps_our_transport() -> No
     assert connection.transport_cls == before
     assert type(connection.transport).__module__.startswith("celeriac.")
     assert connection.clone().transport_cls == before
+
+
+@pytest.mark.parametrize("broker", ["redis://127.0.0.1:1/0", "redis+socket:///nowhere/redis.sock"])
+def test_sending_without_an_end_of_tries_ends(broker: str) -> None:
+    with app_on(broker).connection_for_write() as connection, pytest.raises(OperationalError):
+        connection.ensure(None, _unreachable)()
+
+
+def _unreachable() -> None:
+    raise ConnectionError("refused")

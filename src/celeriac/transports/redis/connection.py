@@ -11,8 +11,9 @@ from celeriac.transports.redis.location import locate
 _OURS = {
     "celeriac.transports.redis.transport:Transport": "redis",
     "celeriac.transports.redis.transport:SentinelTransport": "sentinel",
+    "celeriac-redis": "redis+socket",
 }
-#: what `locate` makes of redis+socket
+#: what `locate` makes of redis+socket; kombu takes what stands before the plus for the transport
 _SOCKET = "celeriac-redis+socket"
 
 
@@ -29,6 +30,18 @@ class Connection(KombuConnection):
         located = locate(conn_str) if is_ours else None
         if located is not None:
             self.transport_cls = located.transport
+
+    def ensure(
+        self, obj: Any, fun: Any, errback: Any = None, max_retries: int | None = None, **kwargs: Any
+    ) -> Any:
+        """Make a function that tries again; one without an end is tried once.
+
+        Celery sends a worker's heartbeat without an end, in its loop, which would do nothing else until the server is
+        back. Each call of ours connects anew where it must.
+        """
+        if max_retries is None and self.transport_cls in _OURS:
+            max_retries = 0
+        return super().ensure(obj, fun, errback, max_retries, **kwargs)
 
     def as_uri(self, include_password: bool = False, mask: str = "**", **kwargs: Any) -> str:
         """Give the address as it was written, for people, and for Flower, which knows brokers by their scheme."""

@@ -99,6 +99,9 @@ class Delivery(delivery.Delivery[Fetched]):
         return payload
 
     def _find(self, wall: float) -> Sequence[Fetched]:
+        if not self._channel.lease.reaches_server:
+            # Its keeper tries on. A loop that waited for the server would do nothing else meanwhile.
+            return ()
         acking, unacked_only = self._channel.reads()
         return self.fetch(acking, unacked_only, self._room())
 

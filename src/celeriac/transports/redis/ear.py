@@ -72,7 +72,7 @@ class Ear:
 
     def _listen_again(self) -> bool:
         now = time.monotonic()
-        if now < self._retry_at:
+        if now < self._retry_at or not self._channel.connection.reaches_server:
             return False
         try:
             self.listen()

@@ -82,7 +82,7 @@ class Lease:
     @property
     def reaches_server(self) -> bool:
         """Say whether the server has answered lately: within half a lease, in which it is asked several times."""
-        return time.monotonic() - self._renewed_at < self._lease_s / 2
+        return time.monotonic() - self._renewed_at < max(self._lease_s / 2, 2.0)
 
     def read(self, queue: str) -> None:
         """Begin a lease on this queue. Raises: BrokerUnavailable, BrokerError."""
@@ -92,6 +92,7 @@ class Lease:
             self._queues[queue] = None
             self._keeping.run(RENEW, [self._keys.leases(queue)], (self.consumer, self._lease_ms, 1))
             self._introduce()
+            self._renewed_at = time.monotonic()
 
     def hear(self, queue: str) -> None:
         """Be known to listen for broadcasts under this name, by which a worker is told from others."""

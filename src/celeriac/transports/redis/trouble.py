@@ -31,7 +31,7 @@ def explained(error: Exception, at: str) -> BrokerError:
 
     at: the server, like "127.0.0.1:6379/0".
     """
-    said = str(error).strip() or type(error).__name__
+    said = str(error).strip().rstrip(".") or type(error).__name__
     if isinstance(error, exceptions.OutOfMemoryError) or said.startswith("OOM"):
         return BrokerUnavailable(
             "BROKER-031",

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import msgspec
-from kombu.connection import Connection
+from kombu.exceptions import OperationalError
 
 from celeriac import wire
 from celeriac.errors import BrokerUnavailable
 from celeriac.transports.payload import MalformedEnvelope, decode
+from celeriac.transports.redis.connection import Connection
 from celeriac.transports.redis.delivery import mark_of
 from celeriac.transports.redis.keys import PRIORITIES
 from celeriac.transports.redis.line import Line
@@ -47,6 +48,11 @@ class RedisView:
         if self._opened is None:
             try:
                 channel: Any = self._connection.default_channel
+            except OperationalError as error:  # kombu's, around what it was
+                cause = error.__cause__
+                raise explained(
+                    cause if isinstance(cause, Exception) else error, self._connection.as_uri()
+                ) from error
             except (*LOST, *self._connection.connection_errors) as error:
                 raise explained(error, self._connection.as_uri()) from error
             self._opened = Line(channel.pool, channel.connection.at), channel.keys
