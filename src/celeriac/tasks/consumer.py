@@ -47,7 +47,8 @@ class Consumer(CeleryConsumer):
 
     @qos.setter
     def qos(self, qos: Any) -> None:
-        if qos is not None and getattr(self.connection.default_channel, "settles_anywhere", False):
+        channel = self.connection and self.connection.default_channel
+        if qos is not None and getattr(channel, "settles_anywhere", False):
             # Brokers of ours deliver tasks when they are due, so none waits here. A `worker_eta_task_limit` below the
             # number of slots would then only take slots: each task that had an eta leaves the counter one lower.
             qos.max_prefetch = None
