@@ -64,8 +64,10 @@ def run_of(task_id: str, request: Any) -> Run:
     headers = request.headers if isinstance(request.headers, dict) else {}
     delivery = request.delivery_info if isinstance(request.delivery_info, dict) else {}
     generation = request.get(GENERATION, headers.get(GENERATION))
+    # Celery gives the first retry of a task without a parent that task itself as its parent.
+    parent = "" if request.parent_id in (None, task_id) else request.parent_id
     return Run(
-        line=f"{request.parent_id or ''}:{_count(request.replaced_task_nesting)}",
+        line=f"{parent}:{_count(request.replaced_task_nesting)}",
         generation=_count(generation),
         retries=_count(request.retries),
         deliveries=_count(delivery.get("deliveries")),

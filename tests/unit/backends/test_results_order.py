@@ -89,3 +89,8 @@ def test_a_hostile_count_in_a_header_cannot_break_a_write(hostile: Any) -> None:
     assert _put(connection, "STARTED", run_of("t", request))
     assert _put(connection, "SUCCESS", run_of("t", request))
     connection.close()
+
+
+def test_a_retry_that_celery_made_its_own_parent_is_of_the_same_line():
+    first, later = Context(id="t", parent_id=None, retries=0), Context(id="t", parent_id="t", retries=1)
+    assert run_of("t", first).line == run_of("t", later).line, "else a late RETRY hides the FAILURE after it"
