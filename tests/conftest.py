@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -51,6 +52,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def is_ci() -> bool:
     """In CI nothing may be skipped for want of a server."""
     return os.environ.get("CI") == "true"
+
+
+@pytest.fixture(autouse=True)
+def nothing_gathered() -> None:
+    """Results that one test gathered in this process, for a store that is gone since, must not reach the next test."""
+    gathering = sys.modules.get("celeriac.backends.gathering")
+    if gathering is not None:
+        gathering.GATHERED.forget()
 
 
 @pytest.fixture(autouse=True)

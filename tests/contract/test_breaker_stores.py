@@ -57,7 +57,10 @@ def test_failures_anywhere_open_it_everywhere(workers: list[SharedBreaker]) -> N
     passages = [worker.enter() for worker in workers[:3]]
     for worker, passage in zip(workers, passages, strict=False):
         worker.failed(passage)
-    assert not any(enters(worker) for worker in workers)
+    opened = time.monotonic()
+    entered = any(enters(worker) for worker in workers)
+    # On a busy machine asking all of them may take longer than the cool-down.
+    assert not entered or time.monotonic() - opened >= COOL_DOWN.total_seconds() * 0.9
 
 
 def test_it_stays_closed_below_the_bound(workers: list[SharedBreaker]) -> None:

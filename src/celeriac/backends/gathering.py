@@ -181,12 +181,11 @@ class Gathering:
     def _due(self) -> float:
         return min(self._latest + _COMPANY_S, self._since + 2 * _ENOUGH_S)
 
-    def _begin_anew_in_child(self) -> None:
-        # What waits is the parent's to write, and its threads are not here.
-        fresh = Gathering()
-        self.__dict__.update(fresh.__dict__)
+    def forget(self) -> None:
+        """Begin anew: in a forked child, where what waits is the parent's to write and its threads are not."""
+        self.__dict__.update(Gathering().__dict__)
 
 
 #: of this process
 GATHERED = Gathering()
-os.register_at_fork(after_in_child=GATHERED._begin_anew_in_child)
+os.register_at_fork(after_in_child=GATHERED.forget)

@@ -88,4 +88,5 @@ class Keeps(Backend):
 
 
 def _seconds(span: timedelta | float | None) -> float | None:
-    return span.total_seconds() if isinstance(span, timedelta) else span
+    # A float in any case: PostgreSQL's driver takes no list of both.
+    return span.total_seconds() if isinstance(span, timedelta) else None if span is None else float(span)

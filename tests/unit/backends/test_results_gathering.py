@@ -165,7 +165,7 @@ def test_a_forked_child_leaves_to_its_parent_what_is_gathered(gathering: Gatheri
     gathering.put(store.result("a"))
     child = os.fork()
     if child == 0:
-        gathering._begin_anew_in_child()
+        gathering.forget()
         gathering.put(store.result("b"))
         os._exit(0 if store.calls == [["b"]] else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
