@@ -100,6 +100,8 @@ def _sent_by(app: Celery, args: Any, kwargs: Any, said: dict[str, Any]) -> Any:
 
     def listen(signal: Any = None, **told: Any) -> None:
         told.pop("declare", None)
+        if isinstance(told.get("headers"), dict):
+            told["headers"] = {name: it for name, it in told["headers"].items() if name != "celeriac-sent"}
         heard.append({name: repr(value) for name, value in told.items()})
 
     with (
@@ -116,6 +118,9 @@ def _sent_by(app: Celery, args: Any, kwargs: Any, said: dict[str, Any]) -> Any:
         finally:
             for signal in (signals.before_task_publish, signals.after_task_publish):
                 signal.disconnect(listen)
+    for message, *_ in recorder.sent:
+        # Set where an app with metrics was made in this process before: to both, and later to one.
+        message["headers"].pop("celeriac-sent", None)
     return recorder.sent, heard, result.id, result.ignored
 
 
