@@ -50,6 +50,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
     "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),
     "results.waiting": (logging.WARNING, "results wait, since they cannot be written, trying on: {error}"),
+    "results.refused": (
+        logging.ERROR,
+        "the result of task {task_id} ({state}) is not kept, for the result backend takes others but not this: {error}",
+    ),
     "results.late_write_refused": (
         logging.WARNING,
         "refused a late {state} of task {task_id}: a later delivery has taken over",

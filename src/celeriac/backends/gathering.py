@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from celery import states
 
+from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
 
 #: what a run says last; with anything else it goes on
@@ -25,6 +26,8 @@ _COMPANY_S = 0.002
 _ENOUGH_S = 0.005
 #: writes that wait at most: with a store that is away, who stores one more waits for it
 _ROOM = 1000
+#: raised while the store cannot be reached: to be tried again as it is
+_AWAY = (ResultsUnavailable, OSError)
 #: how long the flusher pauses when the store could not be written, seconds
 _PAUSE_S = 0.2
 
@@ -156,7 +159,12 @@ class Gathering:
         for write in waiting:
             places.setdefault(write.place, []).append(write)
         for writes in places.values():
-            writes[0].write(writes)
+            try:
+                writes[0].write(writes)
+            except _AWAY:
+                raise
+            except Exception:
+                _write_each(writes)
 
     def _keep_flushing(self) -> None:
         while True:
@@ -184,6 +192,26 @@ class Gathering:
     def forget(self) -> None:
         """Begin anew: in a forked child, where what waits is the parent's to write and its threads are not."""
         self.__dict__.update(Gathering().__dict__)
+
+
+def _write_each(writes: list[Write]) -> None:
+    """Write by itself each of those that were refused together, so that one that never can be holds up no other.
+
+    One that is refused while its neighbours are taken is given up, and said. Where all are refused it is the store that
+    is in trouble, not they.
+    """
+    refused: list[tuple[Write, Exception]] = []
+    for write in writes:
+        try:
+            write.write([write])
+        except _AWAY:
+            raise
+        except Exception as error:
+            refused.append((write, error))
+    if len(refused) == len(writes):
+        raise refused[0][1]
+    for write, refusal in refused:
+        emit("backends", "results.refused", task_id=write.task_id, state=write.state, error=str(refusal))
 
 
 #: of this process

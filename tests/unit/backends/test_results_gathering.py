@@ -18,6 +18,8 @@ class Store:
     def __init__(self) -> None:
         self.calls: list[list[str]] = []
         self.is_away = False
+        #: ids of which it takes none, nor what comes together with them
+        self.refuses: set[str] = set()
         self.open = threading.Event()
         self.open.set()
 
@@ -25,6 +27,8 @@ class Store:
         self.open.wait(10)
         if self.is_away:
             raise ConnectionError("away")
+        if self.refuses.intersection(each.task_id for each in writes):
+            raise ValueError("not of a kind to be kept")
         self.calls.append([each.task_id for each in writes])
 
     def result(self, task_id: str, place: str = "one") -> Write:
@@ -192,3 +196,31 @@ def test_a_store_that_is_away_does_not_stop_a_task_that_says_that_it_runs(
     store.is_away = False
     gathering.flush()
     assert store.calls == [["running"]]
+
+
+def test_a_result_that_can_never_be_written_holds_up_no_other(
+    gathering: Gathering, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    gathering.begin()
+    store.refuses = {"b"}
+    for task_id in "abc":
+        gathering.put(store.result(task_id))
+    gathering.flush()
+    assert store.calls == [["a"], ["c"]]
+    (said,) = [record for record in caplog.records if record.event == "results.refused"]
+    assert "of task b (SUCCESS)" in said.getMessage()
+    assert "not of a kind to be kept" in said.getMessage()
+
+
+def test_results_that_are_all_refused_wait_for_the_store_to_be_mended(
+    gathering: Gathering, store: Store
+) -> None:
+    gathering.begin()
+    store.refuses = {"a", "b"}
+    for task_id in "ab":
+        gathering.put(store.result(task_id))
+    with pytest.raises(ValueError, match="not of a kind"):
+        gathering.flush()
+    store.refuses = set()
+    gathering.flush()
+    assert store.calls == [["a", "b"]]

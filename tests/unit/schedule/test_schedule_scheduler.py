@@ -92,6 +92,7 @@ def test_closed_in_the_middle_of_a_tick_it_waits_for_the_end(
         assert scheduler._leadership.trusted() is not None
         raise SystemExit
 
+    waiting(app)  # on a slow machine the first tick has sent some already
     monkeypatch.setattr(scheduler._sender, "send", interrupted)
     with pytest.raises(SystemExit):
         tick_until(scheduler, lambda: False)

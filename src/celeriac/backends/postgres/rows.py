@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from sqlalchemy import text
 
@@ -13,6 +12,7 @@ from celeriac.backends.chords import Payload
 from celeriac.backends.order import Run, Standing
 from celeriac.backends.postgres.database import Database
 from celeriac.backends.postgres.text import storable
+from celeriac.backends.tabled import Row
 
 _IDS_A_LOOK = 1000
 _PRUNE_EVERY_S = 60.0
@@ -76,17 +76,6 @@ STANDING = text(
         deliveries="CAST(:deliveries AS bigint)",
     )
 )
-
-
-class Row(NamedTuple):
-    """One result to put on record. keep_s: seconds from now; None: for good."""
-
-    task_id: str
-    state: str
-    ready: bool
-    payload: bytes
-    run: Run
-    keep_s: float | None
 
 
 def mark_of(task_id: str) -> str:

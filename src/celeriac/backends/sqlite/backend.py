@@ -1,52 +1,35 @@
-"""Celery's result backend interface over one SQLite file."""
+"""Celery's result backend over one SQLite file."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
-from celery import states
-from celery.result import GroupResult
-from kombu.utils.encoding import bytes_to_str
-
-from celeriac.backends.chords import Payload
-from celeriac.backends.firing import Fires
-from celeriac.backends.gathering import GATHERED, Write
-from celeriac.backends.keeping import Keeps
-from celeriac.backends.looking import Waits, Watch
-from celeriac.backends.order import Run, Standing, run_of
-from celeriac.backends.outcomes import Outcomes
+from celeriac.backends.looking import Watch
 from celeriac.backends.sqlite.chords import Chords
 from celeriac.backends.sqlite.file import ResultsFile, path_of
-from celeriac.backends.sqlite.rows import ResultRows, Row
+from celeriac.backends.sqlite.rows import ResultRows
 from celeriac.backends.sqlite.waiting import Naps
-from celeriac.errors import ResultsUnavailable
-from celeriac.events import emit
+from celeriac.backends.tabled import Tabled
 
 
-class SQLiteBackend(Waits, Keeps, Outcomes, Fires):
+class SQLiteBackend(Tabled):
     """Keeps results, groups and chords in the file of `sqlite:///path`.
 
     Results expire after `result_expires` (failures after `result_failure_expires`): a read never gives an
     expired one, and writers delete them as they go, without any schedule. An unfinished chord is kept until
     it fires, or for `result_chord_expires` after its last news where that is set.
 
-    Raises, from every method that touches the file: ResultsError. Where trying again may help
-    (ResultsUnavailable: locked, full, input or output failed) it is tried again, as
-    `result_backend_always_retry` and its companions say; by default 10 times over about 10 s.
+    ResultsUnavailable: the file is locked or full, or input or output failed.
     """
-
-    supports_native_join = True
-    supports_result_compression = True
-    supports_failure_expires = True
 
     def __init__(self, app: Any, url: str | None = None, **kwargs: Any) -> None:
         super().__init__(app, url=url, **kwargs)
         self.be_patient()
         self.file = ResultsFile(path_of(url or ""))
+        self.place = str(self.file.path)
         self.rows = ResultRows(self.file)
 
     @cached_property
@@ -56,91 +39,7 @@ class SQLiteBackend(Waits, Keeps, Outcomes, Fires):
             self.file, keep_s=self.keep_chords_s, keep_fired_s=self.keep_chords_s or self.expires or None
         )
 
-    def exception_safe_to_retry(self, exc: Exception) -> bool:
-        """Say whether the same call may work in a moment."""
-        return isinstance(exc, ResultsUnavailable)
-
-    # -- one result
-
-    def _store_result(
-        self,
-        task_id: str,
-        result: Any,
-        state: str,
-        traceback: str | None = None,
-        request: Any = None,
-        **_: Any,
-    ) -> Any:
-        task_id = bytes_to_str(task_id)
-        kept = self.kept(task_id, result, state, traceback, request)
-        is_ready = state in states.READY_STATES
-        row = Row(task_id, state, is_ready, kept.payload, run_of(task_id, request), _expiry(kept.keep_s))
-        GATHERED.put(Write(str(self.file.path), self._write, task_id, state, (), row))
-        return result
-
-    def _write(self, writes: list[Write]) -> None:
-        """Write results in one transaction, in their order."""
-        for row in self.rows.write([Row(*write.arguments) for write in writes]):
-            emit("backends", "results.late_write_refused", task_id=row.task_id, state=row.state)
-
-    def standing(self, task_id: str, run: Run) -> Standing:
-        """Say whether a write of this run would stand."""
-        GATHERED.flush()
-        return self.rows.standing(task_id, run)
-
-    def _get_task_meta_for(self, task_id: str) -> dict[str, Any]:
-        GATHERED.flush()
-        payload = self.rows.read(str(task_id))
-        if payload is None:
-            return {"status": states.PENDING, "result": None}
-        return self.decode_result(payload)
-
-    def task_result_exists(self, task_id: str) -> bool:
-        """Say whether anything is on record of the task."""
-        GATHERED.flush()
-        return self._ensure_retryable(self.rows.read, str(task_id)) is not None
-
-    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
-        """Take in the outcome of one part, after what is known of its task was written."""
-        GATHERED.flush()
-        super().on_chord_part_return(request, state, result, **kwargs)
-
-    def _forget(self, task_id: str) -> None:
-        GATHERED.flush()
-        self.rows.forget(str(task_id))
-
-    # -- waiting
-
     @contextmanager
     def watching(self, task_ids: Iterable[str]) -> Iterator[Watch]:
         """Look at the file now and then."""
-        yield Naps(lambda: self._ensure_retryable(self.rows.change_count))
-
-    def read_ready(self, task_ids: Sequence[str]) -> Iterable[tuple[str, Payload]]:
-        """Give those of the tasks that have their outcome, with it."""
-        GATHERED.flush()
-        return self.rows.read_ready(task_ids)
-
-    # -- groups
-
-    def _save_group(self, group_id: str, result: GroupResult) -> GroupResult:
-        self.rows.save_group(group_id, self.encode({"result": result.as_tuple()}), _expiry(self.expires))
-        return result
-
-    def _restore_group(self, group_id: str) -> dict[str, Any] | None:
-        payload = self.rows.read_group(group_id)
-        return None if payload is None else {"result": self._group_from(payload)}
-
-    def _delete_group(self, group_id: str) -> None:
-        self.rows.forget_group(group_id)
-
-    def cleanup(self) -> None:
-        """Delete everything that has expired."""
-        self._ensure_retryable(self.rows.prune)
-
-    def __reduce__(self, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None) -> Any:
-        return super().__reduce__(args, {**(kwargs or {}), "expires": self.expires, "url": self.url})
-
-
-def _expiry(keep_s: float | None) -> float | None:
-    return time.time() + keep_s if keep_s else None
+        yield Naps(lambda: self._ensure_retryable(self.file.change_count))

@@ -75,6 +75,12 @@ class ResultsFile:
             with coded(self.path):
                 yield connection
 
+    def change_count(self) -> int:
+        """Give a number that differs after any other connection has written to the file."""
+        with self.reading() as connection:
+            (version,) = connection.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
     @contextmanager
     def transaction(self, *, synced: bool = False) -> Iterator[sqlite3.Connection]:
         """Lend the connection inside one write transaction.

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from celeriac.backends.chords import Payload
 from celeriac.backends.order import Run, Standing
 from celeriac.backends.sqlite.file import ResultsFile
 from celeriac.backends.sqlite.order import STANDING, WRITE
+from celeriac.backends.tabled import Row
 
 _IDS_A_LOOK = 500  # stays below the number of variables every build of SQLite takes
 _PRUNE_EVERY_S = 60.0
 _PRUNE_ROWS = 500  # so that no writer waits long for a prune
 
 _LIVE = "(expires_at IS NULL OR expires_at > ?)"
-
-
-class Row(NamedTuple):
-    """One result to put on record. expires_at: epoch seconds; None: never."""
-
-    task_id: str
-    state: str
-    ready: bool
-    payload: Payload
-    run: Run
-    expires_at: float | None
 
 
 class ResultRows:
@@ -48,7 +37,7 @@ class ResultRows:
                 "state": row.state,
                 "ready": row.ready,
                 "payload": row.payload,
-                "expires_at": row.expires_at,
+                "expires_at": _expiry(row.keep_s, now),
                 "now": now,
                 **row.run._asdict(),
             }
@@ -94,23 +83,17 @@ class ResultRows:
                 ).fetchall()
             yield from found
 
-    def change_count(self) -> int:
-        """Give a number that differs after any other connection has written to the file."""
-        with self.file.reading() as connection:
-            (version,) = connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
-
     def forget(self, task_id: str) -> None:
         """Take a result off the record."""
         with self.file.reading() as connection:
             connection.execute("DELETE FROM results WHERE task_id = ?", (task_id,))
 
-    def save_group(self, group_id: str, payload: Payload, expires_at: float | None) -> None:
+    def save_group(self, group_id: str, payload: Payload, keep_s: float | None) -> None:
         """Put the members of a group on record."""
         with self.file.reading() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO groups (group_id, payload, expires_at) VALUES (?, ?, ?)",
-                (group_id, payload, expires_at),
+                (group_id, payload, _expiry(keep_s, time.time())),
             )
 
     def read_group(self, group_id: str) -> Payload | None:
@@ -161,3 +144,7 @@ class ResultRows:
                     (now, _PRUNE_ROWS),
                 ).rowcount
         return gone
+
+
+def _expiry(keep_s: float | None, now: float) -> float | None:
+    return None if keep_s is None else now + keep_s
