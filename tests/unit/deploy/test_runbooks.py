@@ -14,6 +14,7 @@ import pytest
 from celeriac.cli.main import cli
 from celeriac.deploy.prometheus.files import groups
 from celeriac.plan import Metrics, Plan, Pool, Queue, Schedule
+from celeriac.plan.model import WhenFull
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGES = sorted((DOCS / "runbooks").glob("*.md"))
@@ -71,3 +72,12 @@ def test_every_command_of_a_page_exists_with_its_options(page: Path):
             command, words = known, words[1:]
         options = {name for param in command.params for name in param.opts}
         assert {word for word in words if word.startswith("-")} <= options, line
+
+
+@pytest.mark.parametrize(
+    ("when_full", "then"), [("block", "wait"), ("reject", "are refused"), ("spool", "keep theirs")]
+)
+def test_the_alert_for_a_full_queue_says_what_becomes_of_senders(when_full: WhenFull, then: str) -> None:
+    plan = Plan(queues={"a": Queue(max_length=10, when_full=when_full)}, metrics=Metrics())
+    (full,) = (alert for group in groups(plan) for alert in group.alerts if alert.name == "QueueFull")
+    assert f"senders {then}" in full.description

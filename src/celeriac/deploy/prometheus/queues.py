@@ -9,6 +9,7 @@ from celeriac.deploy.prometheus.rules import MINUTE, Alert, Group, Proof, Record
 from celeriac.deploy.prometheus.selecting import Selector
 from celeriac.observe.metrics import names
 from celeriac.plan import Plan
+from celeriac.plan.model import WhenFull
 from celeriac.units import say_duration
 
 MESSAGES = "celeriac:queue_messages:max"
@@ -47,6 +48,11 @@ def group(plan: Plan) -> Group:
 
 
 _READY = 'state="ready"'
+_WHEN_FULL: dict[WhenFull, str] = {
+    "block": "senders wait.",
+    "reject": "senders are refused.",
+    "spool": "senders keep theirs on their own disks.",
+}
 
 
 def _alerts(plan: Plan, of: Selector) -> Iterator[Alert]:
@@ -228,7 +234,7 @@ def _full(plan: Plan, of: Selector) -> Iterator[Alert]:
             description="It holds {{ $value }} messages of "
             + str(queue.max_length)
             + "; then "
-            + ("senders wait." if queue.when_full == "block" else "senders are refused."),
+            + _WHEN_FULL[queue.when_full],
             proofs=(
                 Proof(
                     fires={_ready(plan, name): f"{much + 1}x40"},
