@@ -94,6 +94,11 @@ class Mirror:
         self.scheduled = scheduled
         self._put(active, reserved, slots)
 
+    def drop(self, pool: Any) -> None:
+        """End all that was last seen to run, because the worker ends."""
+        for request in self._kept:
+            request.cancel(pool)
+
     def let_go(self, slot: Slot) -> None:
         """Keep the counts of a slot that is given up."""
         for name, count in slot.page.counts().items():

@@ -60,6 +60,8 @@ class TaskPool(BasePool):
         self._soonest = 0.0
         self._pause_s = _FIRST_PAUSE_S
         self._handlers: tuple[Any, ...] = ()
+        #: when Celery began to wait for what runs, to drop it then; monotonic seconds
+        self._dropping_since: float | None = None
 
     # What Celery asks.
 
@@ -83,6 +85,8 @@ class TaskPool(BasePool):
         """Wait for every slot, however long its task takes; who stops the worker bounds that."""
         self._is_waited_for = False
         self.on_close()
+        if state.should_terminate is not None and state.should_terminate is not False:
+            self._cut_short()
         self._see_out()
 
     def on_terminate(self) -> None:
@@ -311,6 +315,7 @@ class TaskPool(BasePool):
                 slot.keep_limits(now)
             if not self.is_stopping and _shutdown_handlers() != self._handlers:
                 # Celery waits in a signal handler for what runs, and will then drop it: no more may be begun.
+                self._dropping_since = now
                 self.on_close()
                 self._is_waited_for = True
             if self._is_waited_for:
@@ -319,6 +324,19 @@ class TaskPool(BasePool):
 
     def _sleep(self) -> None:
         wait([slot.process.sentinel for slot in self.slots if slot.process is not None], _WATCH_EVERY_S)
+
+    def _cut_short(self) -> None:
+        """End what outlasts the grace of a cold stop.
+
+        Celery has waited and dropped already, by what it knew to run: not by a task that had begun just before.
+        """
+        now = time.monotonic()
+        give_up_at = (self._dropping_since or now) + self.app.conf.worker_soft_shutdown_timeout
+        while any(slot.run() is not None for slot in self.slots) and time.monotonic() < give_up_at:
+            self._sleep()
+            self.tend()
+        self.mirror.glance(self.slots)
+        self.mirror.drop(self)
 
     def _see_out(self) -> None:
         """Wait for the processes that are left, and settle what they leave."""
