@@ -212,6 +212,17 @@ def test_processes_are_replaced_after_their_tasks_and_above_their_memory(own_sho
     assert "Traceback" not in own_shop.worker.log
 
 
+def test_a_process_runs_not_one_task_more_than_its_share_however_short_they_are(own_shop: Shop) -> None:
+    path = own_shop.folder / "celeriac.toml"
+    path.write_text(
+        path.read_text().replace("concurrency = 2", "concurrency = 1\nprefetch = 8\nmax_tasks_per_child = 2")
+    )
+    ids = own_shop.ask("out = [t.quick.delay().id for _ in range(8)]")  # they wait, and come in one batch
+    own_shop.start()
+    pids = own_shop.ask(f"out = [end(app.AsyncResult(it)) for it in {ids}]")
+    assert all(pids.count(pid) <= 2 for pid in pids), pids
+
+
 def test_a_warm_stop_finishes_what_runs_and_leaves_the_rest(own_shop: Shop) -> None:
     own_shop.start()
     own_shop.send("shop.hold", '"warm"')

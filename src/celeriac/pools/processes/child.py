@@ -163,6 +163,8 @@ class Child:
             self._to_do.popleft()()
 
     def _run(self, request: Any) -> None:
+        if state.should_stop is not None:
+            return  # it came in the same turn as the last task; what is not acked goes back when this process ends
         identity = getattr(request.message.channel, "consumer_id", "")
         if identity != self._identity:
             self._introduce(request.message.channel)
