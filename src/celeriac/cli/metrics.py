@@ -47,7 +47,7 @@ def command(project: Project, address: str | None, counts_only: bool) -> None:
     from celeriac.observe.metrics.server import Pages, Server
     from celeriac.observe.places import books_folder
     from celeriac.observe.samples import Shelf
-    from celeriac.plan.model import Metrics
+    from celeriac.plan.tables.observing import Metrics
     from celeriac.supervise.lifeline import say_ready
 
     plan = project.plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from celeriac.plan.model import Arguments
+from celeriac.plan.tables.records import Arguments
 
 CHARS_MAX = 2048
 #: digits a number keeps; longer ones may be of a card, a telephone or an account

@@ -14,7 +14,7 @@ from celeriac import events
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable, RecordsError, RecordsUnavailable
 from celeriac.observe.runs import Unreadable, events_in, read_run
-from celeriac.plan.model import Records as Kept
+from celeriac.plan.tables.records import Records as Kept
 from celeriac.records import Run
 
 if TYPE_CHECKING:

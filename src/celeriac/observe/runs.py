@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from celeriac.observe.arguments import kept
-from celeriac.plan.model import Arguments
+from celeriac.plan.tables.records import Arguments
 from celeriac.records import Description, Mishap, Run, RunState, Sighting
 from celeriac.wire import GENERATION, generation_of
 

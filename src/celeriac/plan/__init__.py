@@ -7,38 +7,20 @@ policy of each task, and the topology: the processes to run with their command l
 
 from celeriac.plan.arguments import celery_arguments, celery_environ
 from celeriac.plan.check import check, verify
-from celeriac.plan.model import (
-    Alerts,
-    Autoscale,
-    Beat,
-    Breaker,
-    Deploy,
-    Flower,
-    Letters,
-    LogFile,
-    Logs,
-    Metrics,
-    Plan,
-    Policy,
-    Pool,
-    Queue,
-    Records,
-    Replicas,
-    Resources,
-    Retry,
-    Scaler,
-    Schedule,
-    Sending,
-    Sentry,
-    Spool,
-    TaskResults,
-    Tracing,
-    Variable,
-)
+from celeriac.plan.model import Plan, Variable
 from celeriac.plan.policies import policy_for
 from celeriac.plan.profiles import effective
 from celeriac.plan.reading import find_plan, plan_variables, read_plan
 from celeriac.plan.schema import json_schema
+from celeriac.plan.tables.deploying import Deploy, Scaler
+from celeriac.plan.tables.logs import LogFile, Logs
+from celeriac.plan.tables.observing import Alerts, Flower, Metrics, Sentry, Tracing
+from celeriac.plan.tables.pools import Autoscale, Pool, Replicas, Resources
+from celeriac.plan.tables.queues import Queue
+from celeriac.plan.tables.records import Letters, Records
+from celeriac.plan.tables.schedules import Beat, Schedule
+from celeriac.plan.tables.sending import Sending, Spool
+from celeriac.plan.tables.tasks import Breaker, Policy, Retry, TaskResults
 from celeriac.plan.topology import Process, topology, worker_process
 
 __all__ = [

@@ -9,9 +9,10 @@ from datetime import timedelta
 import msgspec
 
 from celeriac.errors import PlanError
-from celeriac.plan.model import Autoscale, Plan, Pool
+from celeriac.plan.model import Plan
 from celeriac.plan.profiles import OF_PROCESSES, effective
 from celeriac.plan.report import clipped, shortened, write_or
+from celeriac.plan.tables.pools import Autoscale, Pool
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL")
 #: executors of our own, by the class that Celery imports; `-P custom` is its way of naming one

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from celeriac.plan.model import Flower, Plan
+from celeriac.plan.model import Plan
+from celeriac.plan.tables.observing import Flower
 
 #: the process of [flower]; those of [flowers.NAME] are "flower-NAME"
 FLOWER = "flower"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from celeriac.plan.model import Plan, Policy
+from celeriac.plan.model import Plan
+from celeriac.plan.tables.tasks import Policy
 
 _WILDCARD = re.compile(r"[*?]|\[[^\]]*\]?")
 

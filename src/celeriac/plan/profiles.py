@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from celeriac.plan.model import Pool, ProfileName
+from celeriac.plan.tables.pools import Pool, ProfileName
 from celeriac.units import cpus
 
 #: executors whose slots are processes, which can be replaced one by one

@@ -16,36 +16,19 @@ import msgspec
 from celeriac.plan import reference_prose as prose
 from celeriac.plan.docs import docs_of
 from celeriac.plan.kinds import Field, Kind, described, fields_of
-from celeriac.plan.model import (
-    Alerts,
-    Autoscale,
-    Beat,
-    Breaker,
-    Deploy,
-    Flower,
-    Letters,
-    LogFile,
-    Logs,
-    Metrics,
-    Plan,
-    Policy,
-    Pool,
-    ProfileName,
-    Queue,
-    Records,
-    Replicas,
-    Resources,
-    Retry,
-    Schedule,
-    Sending,
-    Sentry,
-    Spool,
-    TaskResults,
-    Tracing,
-)
+from celeriac.plan.model import Plan
 from celeriac.plan.places import HEAD
 from celeriac.plan.profiles import profile_values
 from celeriac.plan.schema import written
+from celeriac.plan.tables.deploying import Deploy
+from celeriac.plan.tables.logs import LogFile, Logs
+from celeriac.plan.tables.observing import Alerts, Flower, Metrics, Sentry, Tracing
+from celeriac.plan.tables.pools import Autoscale, Pool, ProfileName, Replicas, Resources
+from celeriac.plan.tables.queues import Queue
+from celeriac.plan.tables.records import Letters, Records
+from celeriac.plan.tables.schedules import Beat, Schedule
+from celeriac.plan.tables.sending import Sending, Spool
+from celeriac.plan.tables.tasks import Breaker, Policy, Retry, TaskResults
 from celeriac.units import say_size
 
 PAGE = Path("docs/reference/plan.md")

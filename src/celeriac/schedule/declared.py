@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from celeriac.plan.model import CatchUp, Overlap
+from celeriac.plan.tables.schedules import CatchUp, Overlap
 from celeriac.schedule.slots import Slots
 
 Source = Literal["plan", "code", "django"]

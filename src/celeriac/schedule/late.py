@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from celeriac.plan.model import CatchUp
+from celeriac.plan.tables.schedules import CatchUp
 from celeriac.schedule.ledger import Entry
 from celeriac.schedule.slots import Slots
 

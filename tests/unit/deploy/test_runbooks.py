@@ -14,7 +14,7 @@ import pytest
 from celeriac.cli.main import cli
 from celeriac.deploy.prometheus.files import groups
 from celeriac.plan import Metrics, Plan, Pool, Queue, Schedule
-from celeriac.plan.model import WhenFull
+from celeriac.plan.tables.queues import WhenFull
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGES = sorted((DOCS / "runbooks").glob("*.md"))

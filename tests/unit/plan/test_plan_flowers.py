@@ -5,7 +5,7 @@ import pytest
 from celeriac.errors import PlanError
 from celeriac.plan import Flower, Plan, Pool, Queue, check, read_plan, topology
 from celeriac.plan.flowers import host_and_port
-from celeriac.plan.model import Metrics
+from celeriac.plan.tables.observing import Metrics
 
 BASE = {"queues": {"default": Queue()}, "pools": {"web": Pool(queues=("default",))}}
 

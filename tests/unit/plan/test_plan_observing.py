@@ -8,7 +8,7 @@ import pytest
 
 from celeriac.errors import PlanError
 from celeriac.plan import Plan, Pool, Queue, check, read_plan
-from celeriac.plan.model import Metrics
+from celeriac.plan.tables.observing import Metrics
 
 PLAN = """\
 [queues.default]

@@ -12,7 +12,7 @@ from celeriac.deploy.kubernetes.workloads import objects_of
 from celeriac.deploy.units import Unit, image_of, units
 from celeriac.deploy.yaml import Note, plain
 from celeriac.plan import Plan
-from celeriac.plan.model import ProfileName
+from celeriac.plan.tables.pools import ProfileName
 
 #: what a pod of each kind of work may be told beside its own, under the names Kubernetes has for it
 PLACEMENT = ("nodeSelector", "tolerations", "affinity", "priorityClassName")

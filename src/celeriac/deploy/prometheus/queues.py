@@ -9,7 +9,7 @@ from celeriac.deploy.prometheus.rules import MINUTE, Alert, Group, Proof, Record
 from celeriac.deploy.prometheus.selecting import Selector
 from celeriac.observe.metrics import names
 from celeriac.plan import Plan
-from celeriac.plan.model import WhenFull
+from celeriac.plan.tables.queues import WhenFull
 from celeriac.units import say_duration
 
 MESSAGES = "celeriac:queue_messages:max"

@@ -14,7 +14,7 @@ from celeriac.observe.logs.files import SharedFile
 from celeriac.observe.logs.formats import HumanFormatter, JsonFormatter
 from celeriac.observe.logs.records import mark_records
 from celeriac.plan import LogFile, Logs, Plan
-from celeriac.plan.model import LogFormat
+from celeriac.plan.tables.logs import LogFormat
 
 _OURS = "celeriac_logs"
 _BEGAN = "celeriac_logged_from"

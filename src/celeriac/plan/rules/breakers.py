@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from celeriac.plan.model import Breaker, Plan, Policy
+from celeriac.plan.model import Plan
 from celeriac.plan.report import PlanPath, Report, clipped
 from celeriac.plan.rules.addresses import scheme_of
+from celeriac.plan.tables.tasks import Breaker, Policy
 from celeriac.units import say_duration
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")

@@ -6,8 +6,10 @@ import re
 from collections import Counter
 
 from celeriac.plan.flowers import flowers_of
-from celeriac.plan.model import Deploy, Plan, Pool, Replicas, Resources
+from celeriac.plan.model import Plan
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
+from celeriac.plan.tables.deploying import Deploy
+from celeriac.plan.tables.pools import Pool, Replicas, Resources
 from celeriac.units import cpus, say_size
 
 #: RFC 1123, as Kubernetes wants it of a namespace

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from celeriac.plan.flowers import host_and_port
-from celeriac.plan.model import Flower, Plan
+from celeriac.plan.model import Plan
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
 from celeriac.plan.rules.addresses import scheme_of
 from celeriac.plan.rules.listening import is_open, judge_auth
+from celeriac.plan.tables.observing import Flower
 
 _PREFIX = re.compile(r"/?[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*/?\Z")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from celeriac.plan.model import Plan, Policy, Pool
+from celeriac.plan.model import Plan
 from celeriac.plan.profiles import OF_PROCESSES, effective
 from celeriac.plan.report import PlanPath, Report, clipped
+from celeriac.plan.tables.pools import Pool
+from celeriac.plan.tables.tasks import Policy
 from celeriac.units import say_duration
 
 #: what Celery's executors can do about a task that takes too long; eventlet's takes a limit, and forgets it

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from celeriac.plan.flowers import host_and_port
-from celeriac.plan.model import Metrics, Plan
+from celeriac.plan.model import Plan
 from celeriac.plan.report import Report, clipped
 from celeriac.plan.rules.listening import is_open, judge_auth
+from celeriac.plan.tables.observing import Metrics
 
 
 def judge(plan: Plan, report: Report) -> None:

@@ -6,8 +6,9 @@ import builtins
 import re
 from datetime import timedelta
 
-from celeriac.plan.model import Plan, Policy, Retry
+from celeriac.plan.model import Plan
 from celeriac.plan.report import Report, clipped
+from celeriac.plan.tables.tasks import Policy, Retry
 from celeriac.units import say_duration
 
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+\Z")

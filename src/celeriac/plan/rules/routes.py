@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Collection
 from fnmatch import fnmatchcase
 
-from celeriac.plan.model import Plan, Policy
+from celeriac.plan.model import Plan
 from celeriac.plan.policies import is_glob
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
+from celeriac.plan.tables.tasks import Policy
 
 
 def judge(plan: Plan, report: Report, task_names: Collection[str] | None) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from celeriac.plan.cron import fault_of
-from celeriac.plan.model import Plan, Schedule
+from celeriac.plan.model import Plan
 from celeriac.plan.moments import is_zone, moment_of, place_of
 from celeriac.plan.report import PlanPath, Report, clipped, write_or
 from celeriac.plan.rules.breakers import coordinates_on_one_host
 from celeriac.plan.rules.routes import is_declared, own_tasks
+from celeriac.plan.tables.schedules import Schedule
 
 #: the keys that say when
 CLOCKS = ("cron", "every", "at", "sun")
