@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from redis import Redis, RedisError
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 import celeriac
+from celeriac.backends.redis.backend import SentinelBackend
 from celeriac.errors import BrokerUnavailable
 from celeriac.transports.redis.keys import Keys
 from celeriac.transports.redis.location import locate
@@ -216,6 +218,44 @@ def test_a_failover_of_sentinels_ends_no_consumer(watched: Watched) -> None:
             comes("after")
         master.start()
     assert got == ["before", "after"]
+
+
+@pytest.fixture
+def deaf() -> Iterator[tuple[int, list[int]]]:
+    """A port whose connections end at once, with the times that somebody tried."""
+    tried: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def hang_up() -> None:
+            with suppress(OSError):
+                while True:
+                    caller, (_, port) = server.accept()
+                    tried.append(port)
+                    caller.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield server.getsockname()[1], tried
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_sentinel_that_is_down_is_asked_once_and_then_the_next(
+    watched: Watched, deaf: tuple[int, list[int]]
+) -> None:
+    port, tried = deaf
+    with connect(f"sentinel://127.0.0.1:{port}/0;{watched.url}", master_name="shop") as sender:
+        sender.Producer().publish("hello", routing_key="jobs", declare=[JOBS])
+    discoveries = len(tried)
+    backend = SentinelBackend(
+        app=Celery(set_as_current=False),
+        url=f"sentinel://127.0.0.1:{port}/0;{watched.url}",
+    )
+    backend.app.conf.result_backend_transport_options = {"master_name": "shop"}
+    backend.store_result("a", 1, "SUCCESS")
+    assert backend.get_result("a") == 1
+    assert 1 <= discoveries <= 2  # the sending connection; a second one where the first is in use
+    assert 1 <= len(tried) - discoveries <= 2
 
 
 @pytest.mark.parametrize("fault", ["the master is killed", "the master stands still"])

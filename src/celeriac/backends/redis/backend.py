@@ -22,6 +22,7 @@ from celeriac.backends.redis.store import Store, told
 from celeriac.backends.waiting import ids_before
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
+from celeriac.stores.redis_sentinels import asked_once
 
 #: how long the server may take to accept a connection, and to answer, unless Celery's settings say otherwise; seconds
 _DEADLINE_S = 5.0
@@ -198,3 +199,8 @@ class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):
 
 class SentinelBackend(RedisBackend, stock.SentinelBackend):
     """The same on the master that the Sentinels name."""
+
+    @cached_property
+    def _transport_options(self) -> dict[str, Any]:
+        options = super()._transport_options
+        return {**options, "sentinel_kwargs": asked_once(options.get("sentinel_kwargs"))}

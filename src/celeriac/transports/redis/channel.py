@@ -11,6 +11,7 @@ from kombu.transport import redis as stock
 
 from celeriac.errors import BrokerUnavailable
 from celeriac.events import emit
+from celeriac.stores.redis_sentinels import asked_once
 from celeriac.transports.holding import Holding
 from celeriac.transports.payload import MalformedEnvelope
 from celeriac.transports.redis.ear import Ear
@@ -221,3 +222,7 @@ class Channel(LeasingChannel):
 
 class SentinelChannel(LeasingChannel, stock.SentinelChannel):
     """A channel to the server that the Sentinels name as master: sentinel://."""
+
+    def _sentinel_managed_pool(self, asynchronous: bool = False) -> Any:
+        self.sentinel_kwargs = asked_once(getattr(self, "sentinel_kwargs", None))
+        return super()._sentinel_managed_pool(asynchronous)
