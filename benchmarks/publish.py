@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks import aims
 from benchmarks.drawing import draw
 from benchmarks.report import RESULTS, depths_line, markdown
 from benchmarks.systems import STOCK, SYSTEMS
@@ -18,7 +19,6 @@ ROOT = RESULTS.parents[1]
 PLOT = ROOT / "docs" / "images" / "benchmark.svg"
 #: a machine with more to do than this, a core, has other work than ours
 QUIET_LOAD = 0.25
-_BEGIN, _END = "<!-- figures -->", "<!-- end of figures -->"
 _LOSING = {system.name for system in SYSTEMS if system.loses}
 #: what README's short table shows: figure → its heading
 _SHORT = {
@@ -45,6 +45,7 @@ def publish(path: Path) -> None:
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
     tables = f"{markdown(middle)}\n\n{depths_line(run['depths'])}\n\nMeasured with {versions}."
     _between(ROOT / "docs" / "performance.md", f"Medians of [one run](../{raw}): {about}.\n\n{tables}")
+    _between(ROOT / "docs" / "performance.md", aims.table(middle["stored"], run["depths"]), "aims")
     _between(ROOT / "README.md", f"{_short(middle['stored'])}\n\nMedians of [one run]({raw}): {about}.")
 
 
@@ -63,11 +64,13 @@ def _short(figures: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def _between(page: Path, text: str) -> None:
-    before, begin, rest = page.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
+def _between(page: Path, text: str, what: str = "figures") -> None:
+    """Put a text between its marks. Raises: SystemExit if the page has none."""
+    marks = f"<!-- {what} -->", f"<!-- end of {what} -->"
+    before, begin, rest = page.read_text().partition(marks[0])
+    _, end, after = rest.partition(marks[1])
     if not (begin and end):
-        raise SystemExit(f"{page} has no place for figures: {_BEGIN} … {_END}")
+        raise SystemExit(f"{page} has no place for {what}: {marks[0]} … {marks[1]}")
     page.write_text(f"{before}{begin}\n{text}\n{end}{after}")
 
 
