@@ -592,12 +592,13 @@ def _two(app: Celery) -> Signature:
     return group([app.signature("total"), app.signature("total")], app=app)
 
 
-@pytest.mark.parametrize("shape", ["group", "chain", "chain of group", "chord"])
+@pytest.mark.parametrize("shape", ["group", "chain", "chain of group", "chain of groups", "chord"])
 def test_every_first_message_of_a_body_has_a_key_of_its_own(app: Celery, sent: Any, shape: str) -> None:
     body = {
         "group": _two(app),
         "chain": app.signature("total") | app.signature("total"),
         "chain of group": _two(app) | app.signature("total"),
+        "chain of groups": _two(app) | _two(app) | _two(app) | app.signature("total"),
         "chord": chord(_two(app), app.signature("total"), app=app),
     }[shape]
     chord(group([app.signature("add", (1, 1))], app=app), body, app=app).apply_async()

@@ -14,12 +14,13 @@ def marked_once(body: Signature, group_id: str) -> Signature:
     """Give a copy of the body whose first messages carry the header `celeriac-once`.
 
     A body that starts with one task carries `chord:<group id>`; one that starts with several (a group, or a
-    chord's header) carries `chord:<group id>:<task id>` on each, since each of them is to be stored.
+    chord's header) carries `chord:<group id>:<place>` on each, since each of them is to be stored.
     """
     marked = body.clone()
     first = _first_tasks(marked)
-    for task in first:
-        key = f"chord:{group_id}" if len(first) == 1 else f"chord:{group_id}:{task.options.get('task_id')}"
+    # By its place, not its id: a body that nobody froze gives its tasks their ids only as they are sent.
+    for place, task in enumerate(first):
+        key = f"chord:{group_id}" if len(first) == 1 else f"chord:{group_id}:{place}"
         task.set(headers={**(task.options.get("headers") or {}), ONCE: key})
     return marked
 
