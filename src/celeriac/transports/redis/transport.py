@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import threading
 import time
@@ -15,6 +14,7 @@ from kombu.transport import redis as stock
 from celeriac.clock import SYSTEM, Clock
 from celeriac.errors import BrokerUnavailable
 from celeriac.transports.before_acks import BeforeAcks, before_acks_of
+from celeriac.transports.readiness import readable
 from celeriac.transports.redis.channel import Channel, LeasingChannel, SentinelChannel
 from celeriac.transports.redis.lease import Lease
 from celeriac.transports.sending import ROOM_PATIENCE_S
@@ -161,8 +161,7 @@ class Transport(stock.Transport):
         if not sources:
             time.sleep(span_s)
             return
-        ready, _, _ = select.select(list(sources), [], [], span_s)
-        for descriptor in ready:
+        for descriptor in readable(sources, span_s):
             sources[descriptor]()
 
     def _until_next(self) -> float:

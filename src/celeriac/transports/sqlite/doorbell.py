@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import select
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
+
+from celeriac.transports.readiness import readable
 
 
 class Doorbell:
@@ -58,12 +59,7 @@ class Doorbell:
 
     def wait(self, timeout_s: float | None) -> bool:
         """Sleep until rung or until the time is up; say whether it rang."""
-        if not hasattr(select, "poll"):
-            # eventlet takes away what it cannot make green; its own `select` has no bound on descriptors.
-            return bool(select.select([self._reading], [], [], timeout_s)[0])
-        poller = select.poll()
-        poller.register(self._reading, select.POLLIN)
-        return bool(poller.poll(None if timeout_s is None else max(timeout_s, 0.0) * 1000))
+        return bool(readable([self._reading], timeout_s))
 
     def close(self) -> None:
         for descriptor in (self._reading, self._writing):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import socket
 import sqlite3
 import threading
@@ -135,7 +134,7 @@ class Transport(virtual.Transport):
         if self.lease is None:
             time.sleep(span_s)
         else:
-            select.select([self.lease.bell.fileno()], [], [], span_s)
+            self.lease.bell.wait(span_s)
 
     def _rung(self) -> None:
         if self.lease is not None:
