@@ -12,6 +12,7 @@ from celeriac.transports.redis.keys import PRIORITIES, Keys
 from celeriac.transports.redis.line import Line
 from celeriac.transports.redis.scripts import DECLARE
 from celeriac.transports.redis.sending import Bound, Sender
+from celeriac.transports.redis.storing import Storing
 from celeriac.transports.redis.trouble import one_try
 from celeriac.transports.sending import Batch, Outgoing, unroutable
 
@@ -33,8 +34,7 @@ class SendingChannel(stock.Channel):
         self.keys = Keys(self.global_keyprefix, self.sep)
         self._sending_line = Line(self.pool, self.connection.at)
         self._sender = Sender(
-            self._sending_line,
-            self.keys,
+            Storing(self._sending_line, self.keys),
             self.connection.clock,
             self._route,
             self._bound_of,

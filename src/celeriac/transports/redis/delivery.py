@@ -14,10 +14,10 @@ from celeriac.transports import delivery
 from celeriac.transports.delivery import BATCH_MAX
 from celeriac.transports.payload import MalformedEnvelope, decode, due_at
 from celeriac.transports.redis.bell import LOOK_EVERY_S
+from celeriac.transports.redis.envelope import expires_at
 from celeriac.transports.redis.lease import MARKS_KEPT_S
 from celeriac.transports.redis.line import Argument, Packed
 from celeriac.transports.redis.scripts import FETCH, GIVE_BACK
-from celeriac.transports.redis.sending import expires_at
 
 #: acks that travel with one fetch, at most: Lua takes only so many arguments at once
 ACKS_MAX = 1000

@@ -51,14 +51,13 @@ class Line:
     def run(self, script: Script, keys: Sequence[str] | Packed, arguments: Sequence[Argument]) -> Any:
         """Run a script and give its reply; a server that does not know it is taught."""
         packed = keys if isinstance(keys, Packed) else Packed(keys)
-        rest = pack(arguments)
-        count = 3 + packed.count + len(arguments)
-        number = pack((packed.count,))
+        count = b"*%d\r\n" % (3 + packed.count + len(arguments))
+        rest = [pack((packed.count,)), packed.wire, *_parts(arguments)]
         try:
-            return self._ask(_head(count, b"EVALSHA", script.sha) + number + packed.wire + rest)
+            return self._ask(b"".join((count, *_parts((b"EVALSHA", script.sha)), *rest)))
         except exceptions.NoScriptError:
             pass
-        return self._ask(_head(count, b"EVAL", script.text) + number + packed.wire + rest)
+        return self._ask(b"".join((count, *_parts((b"EVAL", script.text)), *rest)))
 
     def call(self, *command: Argument) -> Any:
         """Run a command and give its reply."""
@@ -137,19 +136,25 @@ def new_connection(pool: Any) -> Any:
 
 def pack(arguments: Sequence[Argument]) -> bytes:
     """Put arguments into Redis's protocol, without the count that goes before."""
-    parts = []
+    return b"".join(_parts(arguments))
+
+
+def _parts(arguments: Sequence[Argument]) -> list[bytes]:
+    # Not joined one by one: a large message is copied once.
+    parts: list[bytes] = []
     for argument in arguments:
-        raw = argument if isinstance(argument, bytes) else str(argument).encode("utf-8", "surrogateescape")
-        parts.append(b"$%d\r\n%b\r\n" % (len(raw), raw))
-    return b"".join(parts)
+        if isinstance(argument, bytes):
+            raw = argument
+        elif isinstance(argument, str):
+            raw = argument.encode("utf-8", "surrogateescape")
+        else:
+            raw = b"%d" % argument
+        parts += (b"$%d\r\n" % len(raw), raw, b"\r\n")
+    return parts
 
 
 def _command(command: Sequence[Argument]) -> bytes:
     return b"*%d\r\n%b" % (len(command), pack(command))
-
-
-def _head(count: int, verb: bytes, script: bytes) -> bytes:
-    return b"*%d\r\n%b" % (count, pack((verb, script)))
 
 
 def _after_fork_in_child() -> None:

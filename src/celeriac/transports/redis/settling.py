@@ -11,8 +11,8 @@ from celeriac.events import emit
 from celeriac.transports.payload import MalformedEnvelope, to_letter
 from celeriac.transports.redis.declaring import SendingChannel
 from celeriac.transports.redis.delivery import Delivery, Fetched, Held, mark_of, to_payload
+from celeriac.transports.redis.envelope import encode
 from celeriac.transports.redis.scripts import ACK, MOVE
-from celeriac.transports.redis.sending import encode
 from celeriac.transports.sending import Outgoing
 
 if TYPE_CHECKING:

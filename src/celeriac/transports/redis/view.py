@@ -14,10 +14,10 @@ from celeriac.errors import BrokerUnavailable
 from celeriac.transports.payload import MalformedEnvelope, decode
 from celeriac.transports.redis.connection import Connection
 from celeriac.transports.redis.delivery import mark_of
+from celeriac.transports.redis.envelope import sent_at
 from celeriac.transports.redis.keys import PRIORITIES
 from celeriac.transports.redis.line import Line
 from celeriac.transports.redis.location import Location
-from celeriac.transports.redis.sending import sent_at
 from celeriac.transports.redis.trouble import LOST, explained
 from celeriac.transports.view import ConsumerState, QueueState, Whereabouts
 

@@ -9,6 +9,7 @@ from celeriac.stores.scripts import read_script
 _HERE = Path(__file__).parent
 
 SEND = read_script(_HERE / "send.lua")
+PUSH = read_script(_HERE / "push.lua")
 FETCH = read_script(_HERE / "fetch.lua")
 ACK = read_script(_HERE / "ack.lua")
 GIVE_BACK = read_script(_HERE / "give_back.lua")
