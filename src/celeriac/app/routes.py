@@ -18,6 +18,10 @@ class Router:
         self, name: str, args: Any, kwargs: Any, options: dict[str, Any], task: Any = None, **_: Any
     ) -> dict[str, Any] | None:
         """Give the queue and priority of a task; None leaves it to the next router, or the default queue."""
+        return self.by_task(name, task)
+
+    def by_task(self, name: str, task: Any) -> dict[str, Any] | None:
+        """Give the same, which depends on nothing but the task's name and policy."""
         declared = getattr(task, "policy", None)
         policy = overlaid(self._plan, name, declared if isinstance(declared, Policy) else None)
         route = {"queue": policy.queue, "priority": policy.priority}

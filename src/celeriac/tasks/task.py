@@ -33,3 +33,20 @@ class Task(celery.Task):
         super().on_bound(app)
         if cls.name:
             impose(cls, governing(app, cls.name, cls.policy))
+
+    def apply_async(
+        self,
+        args: Any = None,
+        kwargs: Any = None,
+        task_id: str | None = None,
+        producer: Any = None,
+        link: Any = None,
+        link_error: Any = None,
+        shadow: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Send the task as Celery does; a plain call by a shorter way."""
+        way = getattr(self.app.amqp, "short_way", None)
+        if way is not None and way.is_open(self, options):
+            return way.send(self, args, kwargs, task_id, producer, (link, link_error), shadow, options)
+        return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)

@@ -74,6 +74,12 @@ class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Subscribe to nothing yet: whoever waits for a result asks for it first, and subscribes then."""
 
+    def remove_pending_result(self, result: Any) -> Any:
+        """Forget that somebody waits for a result. This is asked of each as it goes; most, nobody has waited for."""
+        if any(result.id in waited_for for waited_for in self._pending_results):
+            super().remove_pending_result(result)
+        return result
+
     # -- one result
 
     def _store_result(

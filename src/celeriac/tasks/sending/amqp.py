@@ -21,6 +21,8 @@ from celeriac.tasks.sending.patience import bounded, takes_once
 from celeriac.tasks.sending.pool import Producers
 from celeriac.tasks.sending.producer import Producer
 from celeriac.tasks.sending.reprs import with_short_reprs
+from celeriac.tasks.sending.routing import Router
+from celeriac.tasks.sending.short import ShortWay
 from celeriac.tasks.sending.spool import Spool
 
 
@@ -61,6 +63,16 @@ class AMQP(stock.AMQP):
         connections = ConnectionPool(connection, limit)
         blocking = {name for name, when_full in queues_of(app).items() if when_full == "block"}
         return Producers(connections, limit, deadline_s, outage, blocking)
+
+    def Router(self, queues: Any = None, create_missing: bool | None = None) -> Router:  # noqa: N802 - Celery's name
+        """Make a router as Celery does, of our class."""
+        may_create = self.app.either("task_create_missing_queues", create_missing)
+        return Router(self.routes, queues or self.queues, may_create, app=self.app)
+
+    @cached_property
+    def short_way(self) -> ShortWay:
+        """The short way of plain calls of this app's tasks."""
+        return ShortWay(self.app)
 
     @cached_property
     def create_task_message(self) -> Callable[..., Any]:

@@ -55,12 +55,20 @@ class Producers(ProducerPool):
         return p() if callable(p) else p
 
     def acquire(self, block: bool = False, timeout: float | None = None) -> Producer:
+        producer = self.take(block, timeout)
+        if not producer.collects_here and _is_for_a_group(sys._getframe()):
+            producer.begin_collecting()
+        return producer
+
+    def take(self, block: bool = False, timeout: float | None = None) -> Producer:
+        """Give the producer that collects here, or one that sends at once.
+
+        Raises: LimitExceeded.
+        """
         collecting = COLLECTING.get()
         if collecting is not None and collecting.pool is self and collecting.collects_here:
             return collecting.joined()
         producer: Producer = super().acquire(block, timeout)
-        if _is_for_a_group(sys._getframe()):
-            producer.begin_collecting()
         return producer
 
     def release(self, resource: Any) -> None:
