@@ -588,8 +588,9 @@ def test_a_nested_header_gives_the_body_its_shape(app: Celery, backend: Any, sen
     assert _argument(message) == [0, [1, 2]]
 
 
-def _two(app: Celery) -> Signature:
-    return group([app.signature("total"), app.signature("total")], app=app)
+def _two(app: Celery, own: tuple[int, ...] | None = None) -> Signature:
+    """A group of two; own: what they are called with, whatever came before."""
+    return group([app.signature("total", args=own, immutable=own is not None) for _ in range(2)], app=app)
 
 
 @pytest.mark.parametrize("shape", ["group", "chain", "chain of group", "chain of groups", "chord"])
@@ -598,7 +599,7 @@ def test_every_first_message_of_a_body_has_a_key_of_its_own(app: Celery, sent: A
         "group": _two(app),
         "chain": app.signature("total") | app.signature("total"),
         "chain of group": _two(app) | app.signature("total"),
-        "chain of groups": _two(app) | _two(app) | _two(app) | app.signature("total"),
+        "chain of groups": chain(_two(app, (1,)), _two(app), app.signature("total"), app=app),
         "chord": chord(_two(app), app.signature("total"), app=app),
     }[shape]
     chord(group([app.signature("add", (1, 1))], app=app), body, app=app).apply_async()
