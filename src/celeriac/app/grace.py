@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 from celery import Celery, signals
 
 SOFT_SHUTDOWN = "worker_soft_shutdown_timeout"
+
+#: weakly, as the signal must not keep an app that nobody uses any more, and its connections
+_granted: weakref.WeakSet[Celery] = weakref.WeakSet()
 
 
 def grant_grace_once(app: Celery) -> None:
@@ -16,8 +20,11 @@ def grant_grace_once(app: Celery) -> None:
     granted that grace, and wants the end.
     """
 
-    def spend(how: str, **_: Any) -> None:
-        if how == "Warm":
-            app.conf[SOFT_SHUTDOWN] = 0.0
+    _granted.add(app)
+    signals.worker_shutting_down.connect(_spend, dispatch_uid=SOFT_SHUTDOWN)
 
-    signals.worker_shutting_down.connect(spend, weak=False)
+
+def _spend(how: str, **_: Any) -> None:
+    if how == "Warm":
+        for app in list(_granted):
+            app.conf[SOFT_SHUTDOWN] = 0.0

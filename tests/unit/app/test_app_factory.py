@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import subprocess
 import sys
+import weakref
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import celeriac
 from celeriac.app.reference import PAGE, page
 from celeriac.app.settings import SETTINGS
 from celeriac.errors import AppError, PlanError
+from celeriac.plan.model import Sending, Spool
 
 
 def plan(**parts: object) -> celeriac.Plan:
@@ -271,3 +274,14 @@ def test_an_app_is_made_without_importing_a_database():
     )
     said = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == "False", "it takes every worker 15 MB and every command a tenth of a second"
+
+
+@pytest.mark.parametrize("sending", [Sending(), Sending(spool=Spool())], ids=["plain", "with a spool"])
+def test_an_app_that_nobody_uses_any_more_is_let_go(sending: Sending, tmp_path: Path):
+    app = adopted(sending=sending, folder=tmp_path)
+    assert app.conf.broker_url == "memory://"
+    gone = weakref.ref(app)
+    app.close()
+    del app
+    gc.collect()
+    assert gone() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -94,9 +95,14 @@ def spool_at(plan: Plan) -> Spool | None:
 def drain_in_workers(app: Any) -> None:
     """Have the app's workers send on what senders on their host have kept, also those that have ended since."""
 
+    # Weakly: the signal must not keep an app that nobody uses any more.
+    weakly = weakref.ref(app)
+
     def begin(**_: Any) -> None:
-        # The pool's thread looks after the spool.
-        _ = app.amqp.producer_pool
+        app = weakly()
+        if app is not None:
+            # The pool's thread looks after the spool.
+            _ = app.amqp.producer_pool
 
     signals.worker_ready.connect(begin, weak=False)
 
