@@ -98,7 +98,7 @@ def to_payload(stored: Stored, tag: str) -> dict[str, Any]:
         "exchange": "",
         "routing_key": stored.queue,
         "priority": stored.priority,
-        "redelivered": stored.redelivered,
+        "redelivered": bool(stored.redelivered),
         "deliveries": stored.deliveries,
     }
     payload["body"] = stored.body
