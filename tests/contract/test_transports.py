@@ -100,6 +100,39 @@ def test_messages_of_one_priority_come_in_the_order_they_were_sent(broker: Broke
     assert Reader(connection).drain(50) == list(range(50))
 
 
+def test_large_messages_come_whole_and_in_order_among_small_ones(broker: Broker) -> None:
+    connection = broker.connect()
+    sizes = [0, 10, 20_000, 10, 10, 3_000_000, *[200_000] * 12, 0, *[10] * 30, 20_000, 0]
+    bodies = [f"{number}:" + "x" * size for number, size in enumerate(sizes)]
+    for body in bodies:
+        send(connection, body)
+    assert Reader(connection).drain(len(bodies), within=60.0) == bodies
+    assert waiting(connection) == 0
+
+
+def test_a_batch_of_many_queues_priorities_and_sizes_arrives_whole(broker: Broker) -> None:
+    connection = broker.connect()
+    queues = [Queue(name, routing_key=name) for name in ("red", "blue")]
+    channel = connection.default_channel
+    for queue in queues:
+        queue(channel).declare()
+    batch = channel.create_publish_batch(max_size=10_000)
+    for number in range(9_000):
+        name, priority = ("red", "blue")[number % 2], number % 3
+        message = channel.prepare_message(f"{number}", priority, "text/plain", "utf-8", {}, {})
+        batch.publish(message, routing_key=name)
+    batch.flush()
+    batch.close()
+    one = channel.create_publish_batch(max_size=10_000)
+    for number in range(9_000, 18_000):
+        one.publish(channel.prepare_message(f"{number}", 0, "text/plain", "utf-8", {}, {}), routing_key="red")
+    one.flush()
+    assert (waiting(connection, "red"), waiting(connection, "blue")) == (13_500, 4_500)
+    got = [int(body) for body in Reader(connection, *queues).drain(18_000, within=60.0)]
+    assert sorted(got) == list(range(18_000))
+    assert [number for number in got if number >= 9_000] == list(range(9_000, 18_000))
+
+
 def test_the_bigger_priority_comes_first(broker: Broker) -> None:
     connection = broker.connect()
     for priority in (0, 9, 5, 1, 9):

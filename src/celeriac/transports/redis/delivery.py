@@ -234,20 +234,29 @@ def to_payload(item: Fetched) -> dict[str, Any]:
 
 
 def _read(
-    queues: Sequence[str], acking: Sequence[str], consumer: str, runs: bytes, bodies: bytes, notes: bytes
+    queues: Sequence[str],
+    acking: Sequence[str],
+    consumer: str,
+    runs: bytes,
+    bodies: list[bytes],
+    notes: bytes,
 ) -> Iterable[Fetched]:
     """Take the script's reply apart; its runs and notes are explained there."""
     counts: dict[int, int] = {}
     for note in notes.split():
         noted, count = note.split(b":")
         counts[int(noted)] = int(count)
+    rest = iter(bodies)
+    messages = b""
     place = start = 0
     for run in runs.split(b";"):
         which, priority, number, *lengths = map(int, run.split())
         queue = queues[which]
         is_acked = queue in acking
         for length in lengths:
-            raw = bodies[start : start + length]
+            while start == len(messages) and length:
+                messages, start = next(rest), 0
+            raw = messages[start : start + length]
             start += length
             deliveries = counts.get(place)
             mark = "" if deliveries is None else mark_of(raw)

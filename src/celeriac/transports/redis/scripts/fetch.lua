@@ -3,8 +3,8 @@
 -- ARGV: 1 consumer, 2 messages at most for queues with acks, 3 the same for those without; then for each queue:
 --   1 if read with acks, how many acks follow, the acks (numbers), how many marks to forget follow, the marks.
 -- Gives: {acks that were still ours, 1 if the lease is ours, due time of the next delayed message (epoch ms) or "",
---   runs of messages as "queue priority first-number length length …;…", the messages in a row, "place:count …" of
---   those that went back before}.
+--   runs of messages as "queue priority first-number length length …;…", the messages in a row, cut between messages,
+--   "place:count …" of those that went back before}.
 -- Where it gives no message, it has read all lists: a tracking connection is told when one of them changes.
 -- A server whose memory is full refuses a script's first write if it may grow, and no later one: reading must go on.
 redis.call('SREM', KEYS[14], '')
@@ -41,8 +41,33 @@ for q = 0, queues - 1 do
   end
 end
 
+-- Each copy that Lua makes of a large message is memory that the server asks the system for: few at once, none joined.
+local bytes_left, large = 1048576, 16384
+local function pop(list, limit)
+  local got, portion = {}, math.min(limit, 8)
+  while portion > 0 do
+    local more = redis.call('RPOP', list, portion) or {}
+    for _, message in ipairs(more) do
+      got[#got + 1] = message
+      bytes_left = bytes_left - #message
+    end
+    if #more < portion or bytes_left <= 0 then
+      break
+    end
+    local average = (1048576 - bytes_left) / #got
+    portion = math.min(limit - #got, math.max(1, math.floor(bytes_left / math.max(1, average))))
+  end
+  return got
+end
+
 local due = ''
-local runs, bodies, notes = {}, {}, {}
+local runs, bodies, small, notes = {}, {}, {}, {}
+local function join()
+  if #small > 0 then
+    bodies[#bodies + 1] = table.concat(small)
+    small = {}
+  end
+end
 local place = 0
 for q = 0, queues - 1 do
   local k = q * 16
@@ -60,11 +85,11 @@ for q = 0, queues - 1 do
   end
   local limit = acking[q] and (ours == 1 and room or 0) or room_without
   for p = 9, 0, -1 do
-    if limit <= 0 then
+    if limit <= 0 or bytes_left <= 0 then
       break
     end
-    local got = redis.call('RPOP', KEYS[k + 1 + p], limit)
-    if got then
+    local got = pop(KEYS[k + 1 + p], limit)
+    if #got > 0 then
       local number = 0
       if acking[q] then
         number = redis.call('INCRBY', KEYS[k + 16], #got) - #got
@@ -81,7 +106,12 @@ for q = 0, queues - 1 do
       local went_back = redis.call('EXISTS', KEYS[k + 15]) == 1
       for i = 1, #got do
         run[#run + 1] = #got[i]
-        bodies[#bodies + 1] = got[i]
+        if #got[i] < large then
+          small[#small + 1] = got[i]
+        else
+          join()
+          bodies[#bodies + 1] = got[i]
+        end
         if went_back then
           local count = redis.call('HGET', KEYS[k + 15], redis.sha1hex(got[i]))
           if count then
@@ -107,4 +137,5 @@ if place == 0 then
   end
   redis.call('EXISTS', unpack(looked))
 end
-return { removed, ours, tostring(due), table.concat(runs, ';'), table.concat(bodies), table.concat(notes, ' ') }
+join()
+return { removed, ours, tostring(due), table.concat(runs, ';'), bodies, table.concat(notes, ' ') }
