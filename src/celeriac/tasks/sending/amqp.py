@@ -9,9 +9,7 @@ from typing import Any
 
 from celery import signals
 from celery.app import amqp as stock
-from kombu.common import Broadcast
 from kombu.connection import ConnectionPool
-from kombu.entity import Exchange
 from kombu.utils.objects import cached_property
 
 from celeriac.plan import Plan
@@ -20,7 +18,7 @@ from celeriac.tasks.sending.draining import Drainer
 from celeriac.tasks.sending.outage import Outage
 from celeriac.tasks.sending.patience import bounded, takes_once
 from celeriac.tasks.sending.pool import Producers
-from celeriac.tasks.sending.producer import Producer
+from celeriac.tasks.sending.publishing import TaskSender
 from celeriac.tasks.sending.reprs import with_short_reprs
 from celeriac.tasks.sending.routing import Router
 from celeriac.tasks.sending.short import ShortWay
@@ -82,8 +80,7 @@ class AMQP(stock.AMQP):
 
     @cached_property
     def send_task_message(self) -> Callable[..., Any]:
-        by_celery = self._create_task_sender()
-        return _lean_sender(self, by_celery)
+        return TaskSender(self, self._create_task_sender())
 
 
 def spool_at(plan: Plan) -> Spool | None:
@@ -105,114 +102,3 @@ def drain_in_workers(app: Any) -> None:
             _ = app.amqp.producer_pool
 
     signals.worker_ready.connect(begin, weak=False)
-
-
-def _lean_sender(amqp: AMQP, by_celery: Callable[..., Any]) -> Callable[..., Any]:
-    """Make what sends a task's message; the same steps as Celery's, in the same order."""
-    conf = amqp.app.conf
-    default_retry = conf.task_publish_retry
-    default_policy = conf.task_publish_retry_policy
-    default_delivery_mode = conf.task_default_delivery_mode
-    default_serializer, default_compression = conf.task_serializer, conf.task_compression
-    default_rkey, default_exchange = conf.task_default_routing_key, amqp.default_exchange
-    queues = amqp.queues
-    listeners = signals.after_task_publish
-    before, after = signals.before_task_publish.send, listeners.send
-
-    def send(
-        producer: Any,
-        name: str,
-        message: Any,
-        exchange: Any = None,
-        routing_key: str | None = None,
-        queue: Any = None,
-        event_dispatcher: Any = None,
-        retry: bool | None = None,
-        retry_policy: dict[str, Any] | None = None,
-        serializer: str | None = None,
-        delivery_mode: Any = None,
-        compression: str | None = None,
-        declare: Any = None,
-        headers: dict[str, Any] | None = None,
-        exchange_type: str | None = None,
-        timeout: float | None = None,
-        confirm_timeout: float | None = None,
-        **kwargs: Any,
-    ) -> Any:
-        retry = default_retry if retry is None else retry
-        is_stocks = not isinstance(producer, Producer) or signals.task_sent.receivers
-        if is_stocks or (retry and stock._callback_publish_retry.get()):
-            return by_celery(
-                producer, name, message, exchange=exchange, routing_key=routing_key, queue=queue,
-                event_dispatcher=event_dispatcher, retry=retry, retry_policy=retry_policy,
-                serializer=serializer, delivery_mode=delivery_mode, compression=compression,
-                declare=declare, headers=headers, exchange_type=exchange_type, timeout=timeout,
-                confirm_timeout=confirm_timeout, **kwargs,
-            )  # fmt: skip
-        all_headers, properties, body, sent_event = message
-        if headers:
-            all_headers.update(headers)
-        if kwargs:
-            properties.update(kwargs)
-        queue_name = queue
-        if queue is None and exchange is None:
-            queue = amqp.default_queue
-        if queue is not None:
-            if isinstance(queue, str):
-                queue_name, queue = queue, queues[queue]
-            else:
-                queue_name = queue.name
-        own_exchange = getattr(queue, "exchange", None)
-        if delivery_mode is None:
-            delivery_mode = getattr(own_exchange, "delivery_mode", None) or default_delivery_mode
-        if exchange_type is None:
-            exchange_type = getattr(own_exchange, "type", "direct")
-        if (not exchange or not routing_key) and exchange_type == "direct":
-            exchange, routing_key = "", queue_name
-        elif exchange is None:
-            exchange = queue.exchange.name or default_exchange
-            routing_key = routing_key or queue.routing_key or default_rkey
-        if declare is None and queue and not isinstance(queue, Broadcast):
-            declare = [queue]
-        policy = {**default_policy, **retry_policy} if retry_policy else dict(default_policy)
-        before(
-            sender=name, body=body, exchange=exchange, routing_key=routing_key, declare=declare,
-            headers=all_headers, properties=properties, retry_policy=policy,
-        )  # fmt: skip
-
-        def done() -> None:
-            after(sender=name, body=body, headers=all_headers, exchange=exchange, routing_key=routing_key)
-            if sent_event:
-                sent_event.update(
-                    queue=queue_name,
-                    exchange=exchange.name if isinstance(exchange, Exchange) else exchange,
-                    routing_key=routing_key,
-                )
-                dispatcher = event_dispatcher or amqp._event_dispatcher
-                dispatcher.publish("task-sent", sent_event, producer, retry=retry, retry_policy=policy)
-
-        return producer.publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            serializer=serializer or default_serializer,
-            compression=compression or default_compression,
-            retry=retry,
-            retry_policy=policy,
-            delivery_mode=delivery_mode,
-            declare=declare,
-            headers=all_headers,
-            timeout=timeout,
-            confirm_timeout=confirm_timeout,
-            chord=_chord_of(body),
-            # A batch of thousands keeps what it keeps for each of them.
-            done=done if sent_event or listeners.receivers else None,
-            **properties,
-        )
-
-    return send
-
-
-def _chord_of(body: Any) -> Any:
-    """Give the body of the chord that a task is a part of, in either protocol."""
-    return body[2]["chord"] if isinstance(body, tuple) else body.get("chord")

@@ -13,7 +13,8 @@ from celery.canvas import group
 from kombu.connection import ConnectionPool
 from kombu.pools import ProducerPool
 
-from celeriac.tasks.sending.producer import COLLECTING, Producer, Trouble
+from celeriac.tasks.sending.delivering import Trouble
+from celeriac.tasks.sending.producer import COLLECTING, Producer
 
 #: who asks for a producer to send a group's tasks by, one after the other
 _GROUP = group._apply_tasks.__code__
