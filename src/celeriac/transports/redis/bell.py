@@ -1,15 +1,16 @@
-"""A bell that the server rings: a second connection that is told when a key that a fetch looked at has changed."""
+"""A bell that the server rings: a second connection, told when a key changes that a look has named."""
 
 from __future__ import annotations
 
 import ssl
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from redis import exceptions
 
 from celeriac.events import emit
-from celeriac.transports.redis.line import new_connection
+from celeriac.transports.redis.line import Ahead, new_connection
 
 #: where a server with tracking tells of changed keys, in the older protocol
 _INVALIDATIONS = "__redis__:invalidate"
@@ -42,8 +43,11 @@ class Bell:
             number = listening.read_response()
             listening.send_command("SUBSCRIBE", _INVALIDATIONS)
             listening.read_response()
-            connection.send_command("CLIENT", "TRACKING", "ON", "REDIRECT", number)
-            connection.read_response()
+            # By itself the server would tell of all keys that a script is given, those of every lease among them.
+            for command in (("TRACKING", "ON", "REDIRECT", number, "OPTIN"), ("CACHING", "YES")):
+                connection.send_command("CLIENT", *command)
+                connection.read_response()
+            listening._sock.setblocking(False)
         except exceptions.ResponseError as error:
             listening.disconnect()
             if self.rings:
@@ -71,8 +75,6 @@ class Bell:
         if hung is None or hung._sock is None:
             return False
         sock = hung._sock
-        before = sock.gettimeout()
-        sock.setblocking(False)
         try:
             # What was changed does not matter: whoever is rung looks at all of it.
             while chunk := sock.recv(65536):
@@ -82,9 +84,11 @@ class Bell:
             return True
         except OSError:
             return False
-        finally:
-            sock.settimeout(before)
         return False
+
+    def arming(self, keys: Sequence[str]) -> Ahead:
+        """Give what is asked ahead of a look at these keys: from then on the bell rings once any of them changes."""
+        return Ahead((("CLIENT", "CACHING", "YES"), ("EXISTS", *keys)), lambda: self.rings)
 
     def clear_away(self) -> None:
         """Close the connections of bells that hang no more; by the thread that watches their descriptors."""

@@ -16,7 +16,7 @@ from celeriac.transports.payload import MalformedEnvelope, decode, due_at
 from celeriac.transports.redis.bell import LOOK_EVERY_S
 from celeriac.transports.redis.envelope import expires_at
 from celeriac.transports.redis.lease import MARKS_KEPT_S
-from celeriac.transports.redis.line import Argument, Packed
+from celeriac.transports.redis.line import Ahead, Argument, Packed
 from celeriac.transports.redis.scripts import FETCH, GIVE_BACK
 
 #: acks that travel with one fetch, at most: Lua takes only so many arguments at once
@@ -53,7 +53,7 @@ class Delivery(delivery.Delivery[Fetched]):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._packed: dict[tuple[str, ...], Packed] = {}
+        self._packed: dict[tuple[str, ...], tuple[Packed, Ahead]] = {}
         self._is_in_doubt = False
 
     @property
@@ -103,11 +103,16 @@ class Delivery(delivery.Delivery[Fetched]):
             # Its keeper tries on. A loop that waited for the server would do nothing else meanwhile.
             return ()
         acking, unacked_only = self._channel.reads()
-        return self.fetch(acking, unacked_only, self._room())
+        # What it has rung for so far is looked at now: our own last fetch, it may be.
+        self._channel.lease.bell.silence()
+        return self.fetch(acking, unacked_only, self._room(), arms=True)
 
-    def fetch(self, acking: list[str], unacked_only: list[str], room: int) -> list[Fetched]:
+    def fetch(
+        self, acking: list[str], unacked_only: list[str], room: int, *, arms: bool = False
+    ) -> list[Fetched]:
         """Fetch up to `room` messages of these queues, writing the acks that wait.
 
+        arms: the bell is to ring for what comes from now on.
         Raises: BrokerUnavailable, BrokerError; then what was fetched all the same goes back before the next.
         """
         channel, lease = self._channel, self._channel.lease
@@ -131,9 +136,10 @@ class Delivery(delivery.Delivery[Fetched]):
                 len(marks),
                 *marks,
             ]
+        keys, ahead = self._keys(queues, consumer)
         try:
             removed, ours, due, runs, bodies, notes = lease.line.run(
-                FETCH, self._keys(queues, consumer), arguments
+                FETCH, keys, arguments, ahead if arms else None
             )
         except BrokerError:
             channel.qos.put_back(carried)
@@ -145,14 +151,17 @@ class Delivery(delivery.Delivery[Fetched]):
             lease.lapsed(consumer)
         return list(_read(queues, acking, consumer, runs, bodies, notes)) if runs else []
 
-    def _keys(self, queues: tuple[str, ...], consumer: str) -> Packed:
+    def _keys(self, queues: tuple[str, ...], consumer: str) -> tuple[Packed, Ahead]:
+        """Give the keys of these queues as the script takes them, and what arms the bell for them."""
         key = (*queues, consumer)
         packed = self._packed.get(key)
         if packed is None:
             keys = self._channel.keys
+            watched = [name for queue in queues for name in (*keys.lists(queue), keys.delayed(queue))]
             self._packed.clear()
-            packed = self._packed[key] = Packed(
-                [name for queue in queues for name in keys.of_queue(queue, consumer)]
+            packed = self._packed[key] = (
+                Packed([name for queue in queues for name in keys.of_queue(queue, consumer)]),
+                self._channel.lease.bell.arming(watched),
             )
         return packed
 

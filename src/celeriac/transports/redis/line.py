@@ -31,6 +31,18 @@ class Packed:
         self.wire = pack(arguments)
 
 
+class Ahead:
+    """Commands that go ahead of a call in the same write, and whose replies do not matter.
+
+    applies: asked once there is a connection.
+    """
+
+    def __init__(self, commands: Sequence[Sequence[Argument]], applies: Callable[[], bool]) -> None:
+        self.count = len(commands)
+        self.wire = b"".join(map(_command, commands))
+        self.applies = applies
+
+
 class Line:
     """Calls scripts and commands on a connection of its own, made when it is first needed; any thread may call.
 
@@ -48,16 +60,22 @@ class Line:
         self._lock = threading.RLock()
         _lines.add(self)
 
-    def run(self, script: Script, keys: Sequence[str] | Packed, arguments: Sequence[Argument]) -> Any:
+    def run(
+        self,
+        script: Script,
+        keys: Sequence[str] | Packed,
+        arguments: Sequence[Argument],
+        ahead: Ahead | None = None,
+    ) -> Any:
         """Run a script and give its reply; a server that does not know it is taught."""
         packed = keys if isinstance(keys, Packed) else Packed(keys)
         count = b"*%d\r\n" % (3 + packed.count + len(arguments))
         rest = [pack((packed.count,)), packed.wire, *_parts(arguments)]
         try:
-            return self._ask(b"".join((count, *_parts((b"EVALSHA", script.sha)), *rest)))
+            return self._ask(b"".join((count, *_parts((b"EVALSHA", script.sha)), *rest)), ahead)
         except exceptions.NoScriptError:
             pass
-        return self._ask(b"".join((count, *_parts((b"EVAL", script.text)), *rest)))
+        return self._ask(b"".join((count, *_parts((b"EVAL", script.text)), *rest)), ahead)
 
     def call(self, *command: Argument) -> Any:
         """Run a command and give its reply."""
@@ -89,11 +107,15 @@ class Line:
         with self._lock:
             self._drop()
 
-    def _ask(self, packed: bytes) -> Any:
+    def _ask(self, packed: bytes, ahead: Ahead | None = None) -> Any:
         with self._lock:
             try:
                 connection = self._connected()
-                connection.send_packed_command([packed])
+                if ahead is not None and ahead.applies():
+                    connection.send_packed_command([ahead.wire + packed])
+                    self._skip(connection, ahead.count)
+                else:
+                    connection.send_packed_command([packed])
                 return connection.read_response()
             except exceptions.NoScriptError:
                 raise
@@ -109,6 +131,15 @@ class Line:
             except BaseException:
                 self._drop()
                 raise
+
+    def _skip(self, connection: Any, replies: int) -> None:
+        try:
+            for _ in range(replies):
+                connection.read_response()
+        except exceptions.ResponseError:
+            # The reply that matters is still to come, and must not be taken for the next call's.
+            self._drop()
+            raise
 
     def _connected(self) -> Any:
         if self._connection is None:

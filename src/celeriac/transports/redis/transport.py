@@ -201,8 +201,15 @@ class Transport(stock.Transport):
             for descriptor in self._watched.keys() - sources.keys():
                 loop.remove_reader(descriptor)
             for descriptor in sources.keys() - self._watched.keys():
-                loop.add_reader(descriptor, sources[descriptor])
+                loop.add_reader(descriptor, self._answer, descriptor)
             self._watched = sources
+
+    def _answer(self, descriptor: int) -> None:
+        """Deliver as soon as somebody rings: the loop then has a turn anyway before it sleeps."""
+        ring = self._watched.get(descriptor)
+        if ring is not None:
+            ring()
+            self._deliver_all()
 
     def _turn(self) -> None:
         """Deliver before each sleep of the loop, and see to it that it wakes for the next delayed message."""

@@ -5,7 +5,6 @@
 -- Gives: {acks that were still ours, 1 if the lease is ours, due time of the next delayed message (epoch ms) or "",
 --   runs of messages as "queue priority first-number length length …;…", the messages in a row, cut between messages,
 --   "place:count …" of those that went back before}.
--- Where it gives no message, it has read all lists: a tracking connection is told when one of them changes.
 -- A server whose memory is full refuses a script's first write if it may grow, and no later one: reading must go on.
 redis.call('SREM', KEYS[14], '')
 local time = redis.call('TIME')
@@ -35,8 +34,7 @@ for q = 0, queues - 1 do
     end
     arg = arg + marks
   end
-  -- Adding 0 asks for the score and changes nothing; by ZSCORE, every renewal of anybody would ring this consumer.
-  if acking[q] and not redis.call('ZADD', KEYS[k + 12], 'XX', 'INCR', 0, consumer) then
+  if acking[q] and not redis.call('ZSCORE', KEYS[k + 12], consumer) then
     ours = 0
   end
 end
@@ -127,15 +125,6 @@ for q = 0, queues - 1 do
   if acking[q] then
     room = limit
   end
-end
-if place == 0 then
-  local looked = {}
-  for q = 0, queues - 1 do
-    for i = 1, 11 do
-      looked[#looked + 1] = KEYS[q * 16 + i]
-    end
-  end
-  redis.call('EXISTS', unpack(looked))
 end
 join()
 return { removed, ours, tostring(due), table.concat(runs, ';'), bodies, table.concat(notes, ' ') }
