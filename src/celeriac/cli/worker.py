@@ -59,11 +59,13 @@ def command(project: Project, pool: str, replica: int | None) -> int:
             fix=f'pip install "celeriac[{error.name}]"',
         ) from error
     app = project.app_of(pool)
+    from celeriac.app.umbrella import run_worker
+
     shorten_logs(app)
     say_root_once()
     workers = attend(app)
     try:
-        app.worker_main(["--quiet", *arguments])
+        run_worker(app, arguments[1:])
     except (CeleriacError, click.ClickException):
         raise
     except Exception as error:

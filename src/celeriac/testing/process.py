@@ -19,6 +19,7 @@ from celery import Celery, signals
 from msgspec.structs import replace
 
 from celeriac.app import load_app
+from celeriac.app.umbrella import run_worker
 from celeriac.errors import TestingError
 from celeriac.plan import Plan, Pool, celery_arguments, celery_environ, read_plan
 from celeriac.supervise import lifeline
@@ -137,7 +138,7 @@ def _main(order: Order) -> None:
             (folder / "worker.ready").touch()
 
         signals.worker_ready.connect(say_ready, weak=False)
-        app.worker_main(["--quiet", *celery_arguments(*worker_of(here, order.pool))])
+        run_worker(app, celery_arguments(*worker_of(here, order.pool))[1:])
 
 
 if __name__ == "__main__":
