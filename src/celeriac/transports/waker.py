@@ -21,11 +21,15 @@ class Waker:
         with suppress(BlockingIOError, OSError):  # full of rings already, or just closed
             os.write(self._writing, b"!")
 
-    def silence(self) -> None:
-        """Forget the rings so far."""
+    def silence(self) -> bool:
+        """Forget the rings so far, and say whether there were any."""
+        rang = False
         with suppress(BlockingIOError):
-            while len(os.read(self._reading, 4096)) == 4096:
-                pass
+            while rings := len(os.read(self._reading, 4096)):
+                rang = True
+                if rings < 4096:
+                    break
+        return rang
 
     def close(self) -> None:
         for descriptor in (self._reading, self._writing):
