@@ -48,7 +48,9 @@ def test_every_step_counts_what_it_announced_and_nothing_is_left(place):
     assert re.findall(r"(\d+)/10 ", told) == [str(number) for number in range(1, 11)]
     sent, well, lost = re.search(r"(\d+) tasks were sent, (\d+) ended well, (\d+) were lost", told).groups()
     assert sent == well
-    assert 57 <= int(sent) <= 59  # a task that had ended before its worker was killed is sent again, twice at most
+    assert (
+        57 <= int(sent) <= 59
+    )  # a task that had ended before its worker was killed is sent again, twice at most
     assert lost == "0"
     assert "it ran 3 times; the service counted 3 calls" in told
     assert "the records hold 48 runs of them, each ran once" in told

@@ -19,7 +19,7 @@ import celeriac
 from celeriac.app.reference import PAGE, page
 from celeriac.app.settings import SETTINGS
 from celeriac.errors import AppError, PlanError
-from celeriac.plan.model import Sending, Spool
+from celeriac.plan import Sending, Spool
 
 
 def plan(**parts: object) -> celeriac.Plan:
