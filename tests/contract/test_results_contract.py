@@ -251,6 +251,25 @@ def test_a_waiter_notices_a_result_within_milliseconds(app: Celery, backend: Any
     assert noticed_after < 0.05
 
 
+class FailedSince:
+    """A parent that had not failed when waiting began."""
+
+    parent = None
+    asked = 0
+
+    def maybe_throw(self) -> None:
+        self.asked += 1
+        if self.asked > 1:
+            raise KeyError("its own")
+
+
+def test_a_parents_own_error_goes_before_the_one_that_followed_from_it(app: Celery, backend: Any) -> None:
+    backend.store_result("body", ChordError("followed from it"), "FAILURE")
+    result = app.AsyncResult("body", parent=FailedSince())
+    with pytest.raises(KeyError, match="its own"):
+        result.get(timeout=10)
+
+
 def test_waiting_ends_at_the_timeout(app: Celery) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):

@@ -126,16 +126,18 @@ class Waits(BaseBackend):
         with self.watching(missing.union(*before.values())) as watch:
             while missing:
                 looked = time.monotonic()
-                if watch.has_news():
-                    for task_id, meta in self._ensure_retryable(self._found, missing, before):
-                        missing.discard(task_id)
-                        if on_message is not None:
-                            on_message(meta)
-                        yield task_id, meta
+                found = self._ensure_retryable(self._found, missing, before) if watch.has_news() else ()
+                if on_interval:
+                    # Before what was found is given: Celery looks there whether a parent has failed, whose own error
+                    # goes before the one that followed from it.
+                    on_interval()
+                for task_id, meta in found:
+                    missing.discard(task_id)
+                    if on_message is not None:
+                        on_message(meta)
+                    yield task_id, meta
                 if not missing:
                     return
-                if on_interval:
-                    on_interval()
                 now = time.monotonic()
                 left = float("inf") if timeout is None else began + timeout - now
                 if left <= 0:

@@ -60,6 +60,10 @@ class ResultConsumer(stock.ResultConsumer):
             if on_interval is not None:
                 on_interval()
 
+        if on_interval is not None and result.on_ready.ready:
+            # It was there already, so the loop below makes no turn; Celery looks there whether a parent has failed,
+            # whose own error goes before the one that followed from it.
+            on_interval()
         yield from super()._wait_for_pending(
             result, timeout=timeout, on_interval=look, on_message=on_message, **kwargs
         )
