@@ -16,6 +16,8 @@ from celeriac.tasks.sending.steps import steps
 
 #: the producer that collects what the running code sends
 COLLECTING: ContextVar[Producer | None] = ContextVar("celeriac-collecting", default=None)
+#: shared by all usual messages: a batch of thousands keeps one for each
+_USUAL: dict[str, Any] = {"mandatory": False, "immediate": False}
 
 
 class Producer(DeliveringProducer):
@@ -86,9 +88,11 @@ class Producer(DeliveringProducer):
         reply_to = properties.get("reply_to")
         if reply_to is not None and not isinstance(reply_to, str):
             properties["reply_to"] = reply_to.name
-        arguments: dict[str, Any] = {"mandatory": mandatory, "immediate": immediate}
+        arguments: dict[str, Any] = _USUAL
+        if mandatory or immediate:
+            arguments = {"mandatory": mandatory, "immediate": immediate}
         if timeout is not None or confirm_timeout is not None:
-            arguments |= {"timeout": timeout, "confirm_timeout": confirm_timeout}
+            arguments = {**arguments, "timeout": timeout, "confirm_timeout": confirm_timeout}
         prepared = Prepared(
             body,
             priority,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any
 
@@ -18,8 +18,6 @@ ATTEMPT = "celeriac-attempt"
 #: properties that the broker gives a message, and what stays with the sender
 _OURS = frozenset({"delivery_tag", "body_encoding", "delivery_info", ATTEMPT})
 _PLAIN = frozenset({str, int, bool, type(None)})
-_NESTED = frozenset({dict, list, tuple, float})
-_TEXT = frozenset({str})
 
 
 def encode(
@@ -31,8 +29,9 @@ def encode(
     properties["delivery_tag"] = tag
     properties["body_encoding"] = "base64"
     body = message["body"]
-    whole = {
-        "body": b64encode(body if isinstance(body, bytes) else str(body or "").encode()).decode(),
+    whole: dict[str, Any] = {
+        # msgspec writes bytes in base64.
+        "body": body if isinstance(body, bytes) else str(body or "").encode(),
         "content-encoding": message["content-encoding"],
         "content-type": message["content-type"],
         "headers": headers,
@@ -43,7 +42,7 @@ def encode(
             return msgspec.json.encode(whole)
         except (TypeError, ValueError, UnicodeError):
             pass  # kombu has its own spelling for what JSON does not know
-    return dumps(whole).encode()
+    return dumps({**whole, "body": b64encode(whole["body"]).decode()}).encode()
 
 
 def priority_of(message: Mapping[str, Any]) -> int:
@@ -80,14 +79,15 @@ def expires_at(
 def _is_plain(value: Any) -> bool:
     """Say whether JSON has a spelling for all of it that kombu would use as well."""
     kind = type(value)
+    # Loops, and few calls: this is done for each message that is sent.
     if kind is dict:
-        return set(map(type, value)) <= _TEXT and _are_plain(value.values())
+        for key, each in value.items():
+            if type(key) is not str or (type(each) not in _PLAIN and not _is_plain(each)):
+                return False
+        return True
     if kind is list or kind is tuple:
-        return _are_plain(value)
+        for each in value:  # noqa: SIM110
+            if type(each) not in _PLAIN and not _is_plain(each):
+                return False
+        return True
     return kind in _PLAIN or (kind is float and isfinite(value))
-
-
-def _are_plain(values: Iterable[Any]) -> bool:
-    # By the kinds that occur: this is done for each message that is sent.
-    odd = set(map(type, values)) - _PLAIN
-    return not odd or (odd <= _NESTED and all(_is_plain(each) for each in values if type(each) in odd))

@@ -18,17 +18,17 @@ Argument = bytes | str | int
 
 #: the server sends no reply to the command that follows
 _NO_REPLY = b"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n"
-
+_EVALSHA = b"$7\r\nEVALSHA\r\n$40\r\n%b\r\n"
 
 _lines: weakref.WeakSet[Line] = weakref.WeakSet()
 
 
 class Packed:
-    """Arguments in Redis's protocol, made once for many calls."""
+    """The keys of a script in Redis's protocol, made once for many calls. wire: their number first."""
 
-    def __init__(self, arguments: Sequence[Argument]) -> None:
-        self.count = len(arguments)
-        self.wire = pack(arguments)
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.count = len(keys)
+        self.wire = pack((len(keys), *keys))
 
 
 class Ahead:
@@ -70,9 +70,9 @@ class Line:
         """Run a script and give its reply; a server that does not know it is taught."""
         packed = keys if isinstance(keys, Packed) else Packed(keys)
         count = b"*%d\r\n" % (3 + packed.count + len(arguments))
-        rest = [pack((packed.count,)), packed.wire, *_parts(arguments)]
+        rest = [packed.wire, *_parts(arguments)]
         try:
-            return self._ask(b"".join((count, *_parts((b"EVALSHA", script.sha)), *rest)), ahead)
+            return self._ask(b"".join((count, _EVALSHA % script.sha, *rest)), ahead)
         except exceptions.NoScriptError:
             pass
         return self._ask(b"".join((count, *_parts((b"EVAL", script.text)), *rest)), ahead)

@@ -120,11 +120,12 @@ def _properties(outgoing: Outgoing) -> dict[str, Any]:
 
 def _in_doubt(outgoing: Sequence[Outgoing]) -> Attempt | None:
     """Give the attempt that these messages were sent in before, together and without an answer."""
-    attempts = {_properties(each).get(ATTEMPT) for each in outgoing}
-    said = attempts.pop() if len(attempts) == 1 else None
+    said = _properties(outgoing[0]).get(ATTEMPT)
+    if not isinstance(said, tuple) or any(_properties(each).get(ATTEMPT) != said for each in outgoing):
+        return None
     # One that comes from a spool was written down in between.
-    attempt = Attempt(*said) if isinstance(said, tuple) else None
-    return attempt if attempt is not None and attempt.messages == len(outgoing) else None
+    attempt = Attempt(*said)
+    return attempt if attempt.messages == len(outgoing) else None
 
 
 def _new_id() -> str:
