@@ -61,3 +61,34 @@ def test_a_coroutine_that_a_decorator_makes_of_a_function_runs_on_the_loop(pool:
     eventually(lambda: len(threads) == 2, within=30)
     assert threads["around"] == "asyncio-pool", "the loop's own thread"
     assert threads["plain"].startswith("asyncio-pool_"), "a thread beside it"
+
+
+def test_a_plain_function_runs_to_its_end_while_a_coroutine_holds_up_the_loop(pool: TaskPool) -> None:
+    pool.grow(1)
+    holds, may_go, ended = threading.Event(), threading.Event(), threading.Event()
+    pool.apply_async(lambda name: (holds.set(), may_go.wait(60)), ("around",))
+    assert holds.wait(60)
+    try:
+        pool.apply_async(lambda name: None, ("plain",), callback=lambda outcome: ended.set())
+        assert ended.wait(20)
+    finally:
+        may_go.set()
+
+
+def test_no_more_run_at_once_than_there_are_slots_whoever_starts_them(pool: TaskPool) -> None:
+    pool.grow(2)
+    changing, now, most, ended = threading.Lock(), [0], [0], [0]
+
+    def run(name: str) -> None:
+        with changing:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.001)
+        with changing:
+            now[0] -= 1
+            ended[0] += 1
+
+    for number in range(300):
+        pool.apply_async(run, ("around" if number % 3 == 0 else "plain",))
+    assert eventually(lambda: ended[0] == 300, within=60)
+    assert 1 < most[0] <= 3

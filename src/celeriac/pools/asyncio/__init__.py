@@ -13,7 +13,7 @@ sees no running loop there; Django's sync ORM and `asyncio.run` work in it. Each
 (`current_task`, `self.request`) and a context of its own, so tasks never see one another's.
 
 A limit or a revoke raises in the coroutine at the point where it waits. Code that never awaits cannot be
-interrupted, and holds up the loop for all.
+interrupted, and holds up all other coroutines.
 """
 
 from celeriac.pools.asyncio.pool import TaskPool

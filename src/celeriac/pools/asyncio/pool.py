@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from signal import Signals
 from typing import Any
@@ -37,7 +37,8 @@ class TaskPool(BasePool):
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
         # Not bounded by today's limit, which may grow; a thread is started only when none is free.
         self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="asyncio-pool")
-        #: of the loop's thread alone
+        #: held for what follows
+        self._changing = threading.RLock()
         self._waiting: deque[Job] = deque()
         self._running: dict[int, Job] = {}
 
@@ -55,6 +56,8 @@ class TaskPool(BasePool):
     def on_terminate(self) -> None:
         """End every task where it waits; none has an outcome by that, and their messages go back."""
         if self._thread.is_alive():
+            with self._changing:
+                self._waiting.clear()
             self._loop.call_soon_threadsafe(self._end_all)
             self._threads.shutdown(wait=False, cancel_futures=True)
             self._end_loop()
@@ -70,7 +73,10 @@ class TaskPool(BasePool):
             "timeout",
         )
         job = Job(target, args, kwargs, **{name: options.get(name) for name in wanted})
-        self._loop.call_soon_threadsafe(self._take, job, self._is_coroutine(args))
+        job.is_coroutine = self._is_coroutine(args)
+        with self._changing:
+            self._waiting.append(job)
+        self._start_waiting()
         return job
 
     def terminate_job(self, pid: int, signal: int | None = None) -> None:
@@ -81,7 +87,7 @@ class TaskPool(BasePool):
     def grow(self, n: int = 1) -> None:
         """Allow `n` more at once."""
         self.limit += n
-        self._loop.call_soon_threadsafe(self._start_waiting)
+        self._start_waiting()
 
     def shrink(self, n: int = 1) -> None:
         """Allow `n` fewer at once; none that runs is ended."""
@@ -92,36 +98,46 @@ class TaskPool(BasePool):
         task = self.app.tasks.get(args[0]) if self.app is not None and args else None
         return task is not None and any(map(inspect.iscoroutinefunction, _layers(task.run)))
 
-    def _take(self, job: Job, is_coroutine: bool) -> None:
-        job.is_coroutine = is_coroutine
-        self._waiting.append(job)
-        self._start_waiting()
-
     def _start_waiting(self) -> None:
-        while self._waiting and len(self._running) < self.limit:
+        """Start what there is room for. On any thread: a plain function needs the loop for nothing."""
+        while (job := self._next()) is not None:
+            if not job.is_coroutine:
+                self._threads.submit(self._run_in_thread, job)
+            elif threading.get_ident() == self._thread.ident:
+                self._run_on_loop(job)
+            else:
+                self._loop.call_soon_threadsafe(self._run_on_loop, job)
+
+    def _next(self) -> Job | None:
+        with self._changing:
+            if not self._waiting or len(self._running) >= self.limit:
+                return None
             job = self._waiting.popleft()
             self._running[job.number] = job
-            if job.is_coroutine:
-                asyncio.ensure_future(job.run(), loop=self._loop).add_done_callback(self._when_done(job))
-            else:
-                self._loop.run_in_executor(self._threads, _in_thread, job).add_done_callback(
-                    self._when_done(job)
-                )
+            return job
 
-    def _when_done(self, job: Job) -> Callable[[asyncio.Future[None]], None]:
-        def done(future: asyncio.Future[None]) -> None:
+    def _run_on_loop(self, job: Job) -> None:
+        task = self._loop.create_task(job.run())
+        task.add_done_callback(
+            lambda done: self._end(job, None if done.cancelled() else done.exception(), done)
+        )
+
+    def _run_in_thread(self, job: Job) -> None:
+        failed: BaseException | None = None
+        try:
+            _run_here(job)
+        except BaseException as error:
+            failed = error
+        finally:
+            self._end(job, failed)
+
+    def _end(self, job: Job, failed: BaseException | None, task: asyncio.Task[None] | None = None) -> None:
+        with self._changing:
             del self._running[job.number]
-            if not future.cancelled() and future.exception() is not None:
-                self._loop.call_exception_handler(
-                    {
-                        "message": "a callback of the worker failed",
-                        "exception": future.exception(),
-                        "future": future,
-                    }
-                )
-            self._start_waiting()
-
-        return done
+        if failed is not None:
+            about = {"message": "a callback of the worker failed", "exception": failed}
+            self._loop.call_exception_handler({**about, "future": task} if task is not None else about)
+        self._start_waiting()
 
     def _terminate(self, number: int, is_soft: bool) -> None:
         job = self._running.get(number)
@@ -133,8 +149,9 @@ class TaskPool(BasePool):
             job.end()
 
     def _end_all(self) -> None:
-        self._waiting.clear()
-        for job in list(self._running.values()):
+        with self._changing:
+            running = list(self._running.values())
+        for job in running:
             job.end()
 
     async def _drained(self) -> None:
@@ -165,7 +182,7 @@ def _layers(function: Any) -> Iterator[Any]:
         function = getattr(function, "__wrapped__", None)
 
 
-def _in_thread(job: Job) -> None:
+def _run_here(job: Job) -> None:
     job.accept()
     try:
         outcome = job.run_here()
