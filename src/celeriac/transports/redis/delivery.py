@@ -57,6 +57,7 @@ class Delivery(delivery.Delivery[Fetched]):
         super().__init__(*args)
         self._packed: dict[tuple[str, ...], tuple[Packed, Ahead]] = {}
         self._is_in_doubt = False
+        self._has_taken = False
 
     @property
     def look_every_s(self) -> float:
@@ -105,8 +106,9 @@ class Delivery(delivery.Delivery[Fetched]):
             # Its keeper tries on. A loop that waited for the server would do nothing else meanwhile.
             return ()
         acking, unacked_only = self._channel.reads()
-        # What it has rung for so far is looked at now: our own last fetch, it may be.
-        self._channel.lease.bell.silence()
+        if self._has_taken:
+            # It has rung for that, and would ring again for nothing: whatever else it rang for is looked at now.
+            self._channel.lease.bell.silence()
         return self.fetch(acking, unacked_only, self._room(), arms=True)
 
     def fetch(
@@ -151,6 +153,7 @@ class Delivery(delivery.Delivery[Fetched]):
         self.next_due = float(due) / 1000 if due else None
         if not ours:
             lease.lapsed(consumer)
+        self._has_taken = bool(runs)
         return list(_read(queues, acking, consumer, runs, bodies, notes)) if runs else []
 
     def _keys(self, queues: tuple[str, ...], consumer: str) -> tuple[Packed, Ahead]:

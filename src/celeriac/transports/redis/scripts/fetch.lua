@@ -82,7 +82,9 @@ for q = 0, queues - 1 do
     due = tonumber(first[2])
   end
   local limit = acking[q] and (ours == 1 and room or 0) or room_without
-  for p = 9, 0, -1 do
+  -- Most queues know one priority: one question for the other nine lists, in place of nine.
+  local highest = limit > 0 and redis.call('EXISTS', unpack(KEYS, k + 2, k + 10)) > 0 and 9 or 0
+  for p = highest, 0, -1 do
     if limit <= 0 or bytes_left <= 0 then
       break
     end
