@@ -99,6 +99,40 @@ DIFFERENCES: tuple[Difference, ...] = (
         "reads the server beside the backend, and a worker in the same process gathers results for 2 ms",
         is_steady=False,
     ),
+    # What an executor is.
+    Difference(
+        ("test_canvas.py::test_chain::test_chord_soft_timeout_recuperation",),
+        ASYNCIO,
+        "the soft limit of a plain function: it runs in a thread, where no exception can be raised from outside",
+    ),
+    Difference(
+        ("test_inspect.py::test_Inspect::test_stats",),
+        ASYNCIO,
+        "looks for pool processes, and there are none",
+    ),
+    Difference(
+        (
+            "test_canvas.py::test_stamping_mechanism::test_task_received_has_access_to_stamps",
+            "test_canvas.py::test_stamping_mechanism::test_linking_stamped_sig",
+            "test_canvas.py::test_stamping_mechanism::test_err_linking_stamped_sig",
+        ),
+        PROCESSES,
+        "listens for `task_received` in the parent after the worker has started; every slot receives for itself",
+    ),
+    Difference(
+        (
+            "test_tasks.py::test_tasks::test_send_task_without_ignore_result_*",
+            "test_tasks.py::test_task_redis_result_backend::test_retry_preserves_ignore_result_*",
+            "test_tasks.py::test_tasks::test_revoked_by_headers_simple_canvas",
+        ),
+        PROCESSES,
+        "reads or empties what the parent remembers of successes and of what was revoked; every slot has its own",
+    ),
+    Difference(
+        ("test_tasks.py::test_trace_log_arguments::*",),
+        PROCESSES,
+        "reads the log of pool processes, which Celery's test worker collects from prefork only",
+    ),
     # What the tests take for granted.
     Difference(
         ("test_canvas.py::test_chain::test_chord_header_id_duplicated_on_rabbitmq_msg_duplication[[]*",),
