@@ -90,3 +90,27 @@ def test_a_loop_asks_twice_for_a_message_that_comes_alone(connection: Connection
             assert got == list(range(20))
     finally:
         hub.close()
+
+
+def test_a_loop_that_is_rung_may_still_be_told_to_stop_before_it_delivers(connection: Connection) -> None:
+    got: list[Any] = []
+    hub = Hub()
+    try:
+        with (
+            connection.Consumer([JOBS], callbacks=[lambda said, message: got.append(said)]),
+            connection.clone() as sending,
+        ):
+            connection.register_with_event_loop(hub)
+            for _ in range(4):
+                hub.timer.call_after(0.02, lambda: None)
+                hub.run_once()
+            # It does not look by itself: only the bell brings it the message.
+            connection.default_channel._delivery._looked_at = time.monotonic() + 3600
+            sending.Producer().publish("hello", routing_key="jobs", declare=[JOBS])
+            assert select.select([connection.transport.lease.bell.fileno()], [], [], 60.0)[0]
+            hub.run_once()
+            assert got == []
+            hub.run_once()
+            assert got == ["hello"]
+    finally:
+        hub.close()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
+_NEWS, _NO_NEWS = b"!", b"."
+
 
 class Waker:
     """Rung from any thread; its descriptor is readable until it is silenced."""
@@ -17,19 +19,20 @@ class Waker:
     def fileno(self) -> int:
         return self._reading
 
-    def ring(self) -> None:
+    def ring(self, *, is_news: bool = True) -> None:
+        """Wake the loop. is_news: for something to look at; else it need only go round once."""
         with suppress(BlockingIOError, OSError):  # full of rings already, or just closed
-            os.write(self._writing, b"!")
+            os.write(self._writing, _NEWS if is_news else _NO_NEWS)
 
     def silence(self) -> bool:
-        """Forget the rings so far, and say whether there were any."""
-        rang = False
+        """Forget the rings so far, and say whether any was for news."""
+        is_news = False
         with suppress(BlockingIOError):
-            while rings := len(os.read(self._reading, 4096)):
-                rang = True
-                if rings < 4096:
+            while rings := os.read(self._reading, 4096):
+                is_news = is_news or _NEWS in rings
+                if len(rings) < 4096:
                     break
-        return rang
+        return is_news
 
     def close(self) -> None:
         for descriptor in (self._reading, self._writing):

@@ -69,26 +69,22 @@ class Bell:
         sock = None if hung is None else hung._sock
         return None if sock is None else int(sock.fileno())
 
-    def silence(self) -> bool | None:
-        """Forget the rings so far, and say whether there were any; None if the server has hung up.
-
-        After a None the line must be made anew.
-        """
+    def silence(self) -> bool:
+        """Forget the rings so far; False if the server has hung up, and the line must be made anew."""
         hung = self._hung
         if hung is None or hung._sock is None:
-            return None
-        sock, rang = hung._sock, False
+            return False
+        sock = hung._sock
         try:
             # What was changed does not matter: whoever is rung looks at all of it.
             while chunk := sock.recv(65536):
-                rang = True
                 if len(chunk) < 65536:
                     return True
         except (BlockingIOError, ssl.SSLWantReadError):
-            return rang
+            return True
         except OSError:
-            return None
-        return None
+            return False
+        return False
 
     def arming(self, keys: Sequence[str]) -> Ahead:
         """Give what is asked ahead of a look at these keys: from then on the bell rings once any of them changes."""

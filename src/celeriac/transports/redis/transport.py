@@ -51,7 +51,7 @@ class Transport(stock.Transport):
         self.lease: Lease | None = None
         self._lease_pid = 0
         self._loop: Any = None
-        self._watched: dict[int, Callable[[], bool]] = {}
+        self._watched: dict[int, Callable[[], None]] = {}
         self.loop_thread = 0
         self._due_entry: Any = None
         self._due_at: float | None = None
@@ -104,9 +104,9 @@ class Transport(stock.Transport):
 
     # What rings.
 
-    def _sources(self) -> dict[int, Callable[[], bool]]:
-        """Give the descriptors that tell of something to do, and what then says whether there is."""
-        sources: dict[int, Callable[[], bool]] = {}
+    def _sources(self) -> dict[int, Callable[[], None]]:
+        """Give the descriptors that tell of something to do, and what to do then."""
+        sources: dict[int, Callable[[], None]] = {}
         lease = self.lease
         if lease is not None:
             lease.bell.clear_away()
@@ -120,24 +120,19 @@ class Transport(stock.Transport):
                 sources[ear] = self._said
         return sources
 
-    def _woken(self) -> bool:
-        rang = self.lease is not None and self.lease.waker.silence()
-        if rang:
+    def _woken(self) -> None:
+        if self.lease is None or self.lease.waker.silence():
             self._look()
-        return rang
 
-    def _rung(self) -> bool:
-        rang = self.lease.bell.silence() if self.lease is not None else False
-        if rang is None and self.lease is not None:
+    def _rung(self) -> None:
+        if self.lease is not None and not self.lease.bell.silence():
             # The server has hung up, on the other line too: the next look makes both anew.
             self.lease.bell.take_down()
             self.lease.line.hang_up()
-        if rang is not False:
-            self._look()
-        return rang is not False
+        self._look()
 
-    def _said(self) -> bool:
-        return True
+    def _said(self) -> None:
+        """Nothing to do yet: each turn hears what was said."""
 
     def _look(self) -> None:
         for channel in self.channels:
@@ -205,15 +200,8 @@ class Transport(stock.Transport):
             for descriptor in self._watched.keys() - sources.keys():
                 loop.remove_reader(descriptor)
             for descriptor in sources.keys() - self._watched.keys():
-                loop.add_reader(descriptor, self._answer, descriptor)
+                loop.add_reader(descriptor, sources[descriptor])
             self._watched = sources
-
-    def _answer(self, descriptor: int) -> None:
-        """Deliver as soon as somebody rings: the loop then has a turn anyway before it sleeps."""
-        ring = self._watched.get(descriptor)
-        # What the one rang for may have been found already, when the other rang.
-        if ring is not None and ring():
-            self._deliver_all()
 
     def _turn(self) -> None:
         """Deliver before each sleep of the loop, and see to it that it wakes for the next delayed message."""
@@ -225,7 +213,7 @@ class Transport(stock.Transport):
         if (delivered or has_new_alarm) and self.lease is not None:
             # The loop has settled already how long it sleeps. It must not: Celery queues acks for its next turn, and
             # only a new turn sees the alarm.
-            self.lease.waker.ring()
+            self.lease.waker.ring(is_news=False)
 
     def _set_alarm(self) -> bool:
         """Have the loop wake for the next delayed message, or the next look; say whether that is news."""
