@@ -54,6 +54,7 @@ class ShortWay:
             and "send_task" not in vars(self._app)
             and self._is_celerys
             and task.expires is None
+            and not task.__v2_compat__
             and not (task.soft_time_limit and task.time_limit)
             and not self._is_eager()
         )
