@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 
 import pytest
-from celery import Celery
+from celery import Celery, current_app
 
 from celeriac.pools.asyncio import TaskPool
 from servers.waiting import eventually
@@ -61,6 +61,21 @@ def test_a_coroutine_that_a_decorator_makes_of_a_function_runs_on_the_loop(pool:
     eventually(lambda: len(threads) == 2, within=30)
     assert threads["around"] == "asyncio-pool", "the loop's own thread"
     assert threads["plain"].startswith("asyncio-pool_"), "a thread beside it"
+
+
+def test_tasks_run_by_the_workers_app_whichever_the_process_has_made_since(
+    pool: TaskPool, app: Celery
+) -> None:
+    before = current_app._get_current_object()
+    Celery("another", set_as_current=False).set_default()
+    try:
+        seen: dict[str, Any] = {}
+        for name in ("around", "plain"):
+            pool.apply_async(lambda name: seen.update({name: current_app._get_current_object()}), (name,))
+        eventually(lambda: len(seen) == 2, within=30)
+    finally:
+        before.set_default()
+    assert seen == {"around": app, "plain": app}
 
 
 def test_a_plain_function_runs_to_its_end_while_a_coroutine_holds_up_the_loop(pool: TaskPool) -> None:

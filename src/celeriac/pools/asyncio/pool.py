@@ -36,7 +36,9 @@ class TaskPool(BasePool):
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="asyncio-pool", daemon=True)
         # Not bounded by today's limit, which may grow; a thread is started only when none is free.
-        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="asyncio-pool")
+        self._threads = ThreadPoolExecutor(
+            _MOST_THREADS, thread_name_prefix="asyncio-pool", initializer=self._enter_app
+        )
         #: held for what follows
         self._changing = threading.RLock()
         self._waiting: deque[Job] = deque()
@@ -158,7 +160,14 @@ class TaskPool(BasePool):
         while self._running or self._waiting:
             await asyncio.sleep(_LOOK_EVERY_S)
 
+    def _enter_app(self) -> None:
+        """Make the worker's app the current one of this thread, as Celery does in pool processes."""
+        # Celery runs tasks by it: another app that the process has made since may not know them.
+        if self.app is not None:
+            self.app.set_current()
+
     def _run_loop(self) -> None:
+        self._enter_app()
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
