@@ -144,12 +144,15 @@ class LeasingChannel(SettlingChannel):
     def is_unacked_only(self) -> bool:
         return bool(self._unacked_only) and self._unacked_only.issuperset(self.active_queues)
 
+    def hear(self) -> int:
+        """Deliver what was said to everybody; say how many messages."""
+        return self.ear.hear() if self.active_fanout_queues else 0
+
     def deliver(self) -> int:
-        """Deliver what can be delivered now; say how many messages."""
-        delivered = self.ear.hear() if self.active_fanout_queues else 0
+        """Deliver what can be delivered now of the queues; say how many messages."""
         if any(queue not in self.active_fanout_queues for queue in self._active_queues):
-            delivered += self._delivery.turn()
-        return delivered
+            return self._delivery.turn()
+        return 0
 
     def look(self) -> None:
         self._delivery.look()

@@ -153,7 +153,10 @@ class Transport(stock.Transport):
             self._sleep(min(left_s, self._until_next()))
 
     def _deliver_all(self) -> int:
-        return sum(channel.deliver() for channel in list(self.channels))
+        channels = list(self.channels)
+        # First what was said, on whatever channel: a task that was sent after its revoke is not to run before it.
+        heard = sum(channel.hear() for channel in channels)
+        return heard + sum(channel.deliver() for channel in channels)
 
     def _sleep(self, span_s: float) -> None:
         sources = self._sources()
