@@ -109,6 +109,7 @@ def test_a_plan_with_records_keeps_every_run_of_its_workers(shop, runs, eventual
 
 def test_what_ran_last_before_a_worker_stopped_is_on_record_too(shop, runs, eventually):
     recorder = shop.start_celeriac("recorder")
+    eventually(lambda: _listens(shop), within=60.0)
     worker = shop.start_celeriac("worker", "web")
     nap = shop.celeriac("send", "shop.nap", "1.5").stdout.strip()
     assert eventually(lambda: [run["state"] for run in runs()] == ["running"], within=60.0)
