@@ -6,7 +6,9 @@ import asyncio
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from celery import Celery, group
 
 from celeriac import Plan, create_app, send_many
 from celeriac.integrations.sending import Sender
+from celeriac.tasks.sending.pool import Producers
+from celeriac.tasks.sending.producer import Producer
 
 
 def _app(broker: str, folder: Path) -> Celery:
@@ -42,6 +46,22 @@ def app(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
     return made
 
 
+def _at_once(work: Callable[[int], list[str]], count: int) -> list[str]:
+    """Do it in threads of their own, and give what all have returned; one that hangs fails the test, and is left."""
+    done: list[list[str]] = []
+    threads = [
+        threading.Thread(target=lambda number=number: done.append(work(number)), daemon=True)
+        for number in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    give_up_at = time.monotonic() + 60
+    for thread in threads:
+        thread.join(max(give_up_at - time.monotonic(), 0))
+    assert len(done) == count
+    return [task_id for some in done for task_id in some]
+
+
 def _waits(app: Celery) -> int:
     with app.connection_for_read() as connection:
         channel = connection.default_channel
@@ -56,10 +76,43 @@ def test_many_threads_send_at_once(app: Celery) -> None:
         ids += [each.id for each in send_many(add.s(i) for i in range(10))]
         return ids + [each.id for each in group(add.s(i) for i in range(10)).apply_async()]
 
-    with ThreadPoolExecutor(20) as threads:
-        ids = [task_id for some in threads.map(work, range(20)) for task_id in some]
+    ids = _at_once(work, 20)
     assert len(set(ids)) == 600
     assert _waits(app) == 600
+
+
+def test_more_threads_than_producers_send_while_these_still_connect(
+    app: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    create = Producers.create_producer
+
+    def create_slowly(pool: Producers) -> Producer:
+        time.sleep(0.2)
+        made.append(pool)
+        return create(pool)
+
+    monkeypatch.setattr(Producers, "create_producer", create_slowly)
+    add = app.tasks["many.add"]
+    ids = _at_once(lambda number: [add.delay(number).id], 3 * app.conf.broker_pool_limit)
+    assert len(set(ids)) == _waits(app) == 3 * app.conf.broker_pool_limit
+    assert len(made) == app.conf.broker_pool_limit
+
+
+def test_as_many_threads_send_again_after_a_sender_has_hung_up(app: Celery) -> None:
+    add = app.tasks["many.add"]
+
+    def work(number: int) -> list[str]:
+        return [add.delay(number).id for _ in range(5)]
+
+    async def open_and_close() -> None:
+        async with Sender(app):
+            pass
+
+    before = _at_once(work, 20)
+    asyncio.run(open_and_close())
+    after = _at_once(work, 20)
+    assert len({*before, *after}) == _waits(app) == 200
 
 
 def test_a_child_forked_after_a_send_sends_on_a_connection_of_its_own(app: Celery) -> None:

@@ -60,7 +60,7 @@ class AMQP(stock.AMQP):
         outage = Outage(app, spool, takes_once(connection))
         if spool is not None:
             Drainer(app, spool, outage.is_back)
-        connections = ConnectionPool(connection, limit)
+        connections = ConnectionPool(connection)
         blocking = {name for name, when_full in queues_of(app).items() if when_full == "block"}
         return Producers(connections, limit, deadline_s, outage, blocking)
 

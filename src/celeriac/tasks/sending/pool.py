@@ -27,8 +27,9 @@ _left_by_forks: list[Any] = []
 
 
 class Producers(ProducerPool):
-    """kombu's pool of producers, whose producers stay connected while they wait for work.
+    """kombu's pool of producers, each with a connection of its own, which stays open while it waits for work.
 
+    `limit` producers stand ready from the first, not connected yet; there are never more.
     A group's producer sends the group in batches: Celery sends its tasks one by one, by a producer that it asks for
     before the first and hands back after the last.
     """
@@ -48,12 +49,17 @@ class Producers(ProducerPool):
         _pools.add(self)
 
     def create_producer(self) -> Producer:
-        producer = Producer(self._acquire_connection(), self._deadline_s, self._trouble, self._blocking)
+        # A new one, not one of a second pool: a producer that keeps its connection would never hand it back there.
+        producer = Producer(self.connections.new(), self._deadline_s, self._trouble, self._blocking)
         producer.pool = self
         return producer
 
     def prepare(self, p: Any) -> Producer:
         return p() if callable(p) else p
+
+    def _add_when_empty(self) -> None:
+        # kombu adds one while fewer than `limit` are in use, which those that other threads just connect are not yet.
+        raise self.LimitExceeded(self.limit)
 
     def acquire(self, block: bool = False, timeout: float | None = None) -> Producer:
         producer = self.take(block, timeout)
