@@ -20,6 +20,7 @@ from celeriac.plan import Plan, topology
 from celeriac.tasks.runtime import runtime_of
 from celeriac.tutorial.cast import Call, Cast
 from celeriac.tutorial.crew import Crew
+from celeriac.tutorial.door import stay_unless_asked
 from celeriac.tutorial.figures import Figures, QueueFigure
 from celeriac.tutorial.pace import NoWait, Pace
 from celeriac.tutorial.screen import Screen
@@ -122,6 +123,7 @@ class Stage:
         """
         deadline = time.monotonic() + PATIENCE_S
         while True:
+            stay_unless_asked()
             look()
             found = condition()
             if found:

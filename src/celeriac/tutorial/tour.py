@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from celeriac.errors import TutorialError
+from celeriac.tutorial.door import stay_unless_asked
 from celeriac.tutorial.stage import Stage
 from celeriac.tutorial.steps import clock, ending, failures, flows, queues
 
@@ -82,4 +83,5 @@ def play(stage: Stage, steps: Sequence[Step]) -> None:
         if before is None or STEPS.index(before) + 1 != STEPS.index(step):
             step.alone(stage)
         step.play(stage)
+        stay_unless_asked()
         before = step
