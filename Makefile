@@ -37,7 +37,7 @@ test: $(DEMO_DATA) ## run the tests; a part of them with ARGS="-k lease"
 examples: JOBS = 2
 examples: $(INSTALLED) ## run the systems of examples/ end to end on real servers, and every project template
 	scripts/install-servers
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 900 tests/examples $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --timeout 900 -o faulthandler_timeout=1200 tests/examples $(ARGS)
 
 check: $(INSTALLED) ## formatting, lint, types, and who may import whom
 	$(BIN)/ruff format --check $(FORMATTED)
@@ -51,7 +51,7 @@ bench: $(PEERS) ## measure Celeriac and its peers in one run; results land in be
 
 soak: $(INSTALLED) ## the long tests: hundreds of kills; figures land in benchmarks/results/
 	scripts/install-servers
-	CELERIAC_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+	CELERIAC_SOAK=1 $(BIN)/python -m pytest -m soak --timeout 3600 -o faulthandler_timeout=0 $(ARGS)
 
 docs: $(INSTALLED) ## write the reference pages anew from the source and check every link
 	$(BIN)/python scripts/write_reference.py
