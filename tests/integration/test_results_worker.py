@@ -164,6 +164,8 @@ def test_a_failed_chord_is_mended_by_replaying_its_letter(
     # An AsyncResult keeps the first outcome it saw, so a mended one is read anew.
     eventually(lambda: app.AsyncResult(fired.id).state == "SUCCESS", within=60)
     assert app.AsyncResult(fired.id).get(timeout=1) == [0, 1, 2, 3]
+    # A part counts before its success is on record, and until then its old failure is.
+    eventually(lambda: app.AsyncResult(failed).state == "SUCCESS", within=60)
     assert app.AsyncResult(failed).get(timeout=1) == 3
     assert _runs_of_total(shop.folder) == 1
 
