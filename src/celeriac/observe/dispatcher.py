@@ -24,6 +24,8 @@ from celeriac import wire
 #: how long events wait for others; a task that has begun is told at once if none was told for as long
 GATHER_S = 0.25
 BATCH_MAX = 1000
+#: when events that could not be sent are tried again, seconds
+AGAIN_S = 1.0
 #: events that wait for a broker that is gone; then the oldest are dropped
 WAITING_MAX = 20_000
 TRACEBACK_CHARS_MAX = 16 * 1024
@@ -105,8 +107,7 @@ class Dispatcher(EventDispatcher):
         elif len(self._gathered) >= BATCH_MAX or state.should_stop is not None:
             self.flush()
         elif not self._is_planned:
-            self._is_planned = True
-            self._plan()
+            self._plan(GATHER_S)
 
     def flush(self, errors: bool = True, groups: bool = True) -> None:
         """Send what was gathered; what cannot be sent now waits for the next time."""
@@ -123,6 +124,8 @@ class Dispatcher(EventDispatcher):
             except Exception:
                 # Whatever a broker raises: the tasks this tells of go on.
                 del self._gathered[: max(len(self._gathered) - WAITING_MAX, 0)]
+                # Not left to the next event, which may be long in coming.
+                self._plan(AGAIN_S)
             else:
                 del self._gathered[: len(batch)]
 
@@ -205,13 +208,14 @@ class Dispatcher(EventDispatcher):
             }
             event.update({name: value for name, value in told.items() if name not in event})
 
-    def _plan(self) -> None:
+    def _plan(self, after_s: float) -> None:
+        self._is_planned = True
         hub = get_event_loop()
         if hub is not None:
             # By way of the loop: other threads may not touch its timers.
-            hub.call_soon(hub.call_later, GATHER_S, self.flush)
+            hub.call_soon(hub.call_later, after_s, self.flush)
             return
-        timer = threading.Timer(GATHER_S, self.flush)
+        timer = threading.Timer(after_s, self.flush)
         timer.daemon = True
         timer.start()
 

@@ -37,7 +37,7 @@ def heard(app):
 def worker(app, monkeypatch):
     """A worker's dispatcher that has just sent something."""
     monkeypatch.setattr(dispatching, "GATHER_S", 3600.0)
-    monkeypatch.setattr(dispatching.Dispatcher, "_plan", lambda self: None)
+    monkeypatch.setattr(dispatching.Dispatcher, "_plan", lambda self, after_s: None)
     with app.connection_for_write() as connection:
         made = app.events.Dispatcher(connection, hostname="web-1@h")
         made.flush()
@@ -116,6 +116,26 @@ def test_what_cannot_be_sent_waits_within_bounds_and_goes_later(worker, heard, m
     worker.flush()
     ((*events,),) = heard()
     assert [event["uuid"] for event in events] == ["2", "3", "4"]
+
+
+def test_what_could_not_be_sent_goes_without_waiting_for_another_event(app, heard, monkeypatch, eventually):
+    monkeypatch.setattr(dispatching, "GATHER_S", 0.05)
+    monkeypatch.setattr(dispatching, "AGAIN_S", 0.05)
+    with app.connection_for_write() as connection:
+        worker = app.events.Dispatcher(connection, hostname="web-1@h")
+        publisher, refused = worker.publisher, []
+
+        def refuse(*_, **__):
+            refused.append(1)
+            if len(refused) == 3:
+                worker.publisher = publisher
+            raise OSError("not now")
+
+        worker.publisher = SimpleNamespace(publish=refuse)
+        worker.send("task-succeeded", uuid="a")
+        ((event,),) = eventually(heard)
+        worker.close()
+    assert event["uuid"] == "a"
 
 
 def test_texts_that_the_quick_encoder_refuses_are_sent_all_the_same(worker, heard):
