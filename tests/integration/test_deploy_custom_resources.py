@@ -1,13 +1,15 @@
-"""What is rendered for KEDA and the Prometheus operator, held against the types of their own objects."""
+"""What is rendered for KEDA and the Prometheus operator, held against their own types and against our schemas."""
 
 from __future__ import annotations
 
 import copy
+import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
 from celeriac.deploy.renderers import render
@@ -15,6 +17,7 @@ from celeriac.deploy.targets import read_plan_as_written
 from servers.custom_resources import complaints
 
 ROOT = Path(__file__).resolve().parents[2]
+SCHEMAS = ROOT / "src" / "celeriac" / "deploy" / "schemas"
 ASSISTANT = ROOT / "tests" / "unit" / "deploy" / "assistant.toml"
 SCALED = """\
 [celeriac]
@@ -93,14 +96,44 @@ def test_every_object_is_what_its_controller_takes(rendered: dict[str, Any], tmp
     assert found == [], f"{found}\n{dict(enumerate(where))}"
 
 
-def test_a_wrong_value_and_a_misspelt_field_would_be_found(rendered: dict[str, Any], tmp_path: Path) -> None:
+def by_schema(each: Any) -> list[str]:
+    """List what the schema that Celeriac carries has against an object."""
+    group, version = each["apiVersion"].split("/")
+    schema = json.loads((SCHEMAS / group / f"{each['kind'].lower()}_{version}.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return [f"{error.json_path}: {error.message}" for error in Draft202012Validator(schema).iter_errors(each)]
+
+
+def test_every_object_fits_the_schema_that_celeriac_carries(rendered: dict[str, Any]) -> None:
+    assert {where: found for where, each in rendered.items() if (found := by_schema(each))} == {}
+
+
+def test_there_is_a_schema_for_each_kind_and_no_other() -> None:
+    names = {file.stem.partition("_")[0] for file in SCHEMAS.glob("*/*.json")}
+    assert names == {kind.lower() for kind in KINDS}
+
+
+def flawed(rendered: dict[str, Any]) -> list[Any]:
+    """Give a sound object, one with a wrong value, and two with a misspelt field."""
     scaled = next(each for each in rendered.values() if each["kind"] == "ScaledObject")
     monitor = next(each for each in rendered.values() if each["kind"] == "PodMonitor")
     late, misspelt, unknown = copy.deepcopy([scaled, scaled, monitor])
     late["spec"]["pollingInterval"] = "15s"
     misspelt["spec"]["fallback"]["behaviour"] = misspelt["spec"]["fallback"].pop("behavior")
     unknown["spec"]["podMetricsEndpoints"][0]["relabelings"][0]["target_label"] = "job"
-    found = complaints([scaled, late, misspelt, unknown], tmp_path)
+    return [scaled, late, misspelt, unknown]
+
+
+def test_the_schemas_find_a_wrong_value_and_a_misspelt_field(rendered: dict[str, Any]) -> None:
+    sound, late, misspelt, unknown = map(by_schema, flawed(rendered))
+    assert sound == []
+    assert [line for line in late if "pollingInterval" in line and "15s" in line]
+    assert [line for line in misspelt if "behaviour" in line]
+    assert [line for line in unknown if "target_label" in line]
+
+
+def test_a_wrong_value_and_a_misspelt_field_would_be_found(rendered: dict[str, Any], tmp_path: Path) -> None:
+    found = complaints(flawed(rendered), tmp_path)
     assert [line[0] for line in found if line[0] != " "].count("0") == 0
     assert any(line.startswith("1:") and "pollingInterval" in line for line in found)
     assert any(line.startswith("2:") and "behaviour" in line for line in found)
