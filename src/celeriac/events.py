@@ -164,6 +164,10 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.ERROR,
         "breaker {breaker} cannot be asked or told, and counts as open: {error}",
     ),
+    "rate.blind": (
+        logging.ERROR,
+        "the rate of {task} cannot be asked for, so its runs wait: {error}",
+    ),
     "process.ended": (logging.WARNING, "{name} ended without being asked, {how}, after {ran}"),
     "process.restarting": (logging.INFO, "{name} is started again in {delay}"),
     "process.held": (logging.WARNING, "{name} waits for the next edit"),

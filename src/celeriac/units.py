@@ -1,9 +1,10 @@
-"""Durations and sizes as people write them ("30s", "512MiB"), read into typed values."""
+"""Durations, sizes and rates as people write them ("30s", "512MiB", "100/m"), read into typed values."""
 
 from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import NamedTuple
 
 _DURATION_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZE_UNITS_BYTES = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
@@ -12,6 +13,16 @@ _LONGEST_S = 36_525 * 86_400.0
 _DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s|m|h|d)\Z")
 _CPUS = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(m)?\Z")
 _SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)(B|KiB|MiB|GiB|TiB)\Z")
+_RATE_UNITS_S = {"s": 1, "m": 60, "h": 3600}
+_RATE = re.compile(r"([0-9]{1,7})/(s|m|h)\Z")
+_HIGHEST_RATE = 1_000_000
+
+
+class Rate(NamedTuple):
+    """So many in any window of this length; `most` is from 1 to a million."""
+
+    most: int
+    unit: timedelta
 
 
 def duration(text: str) -> timedelta:
@@ -39,6 +50,20 @@ def size_bytes(text: str) -> int:
             f'"{text}" is not a size: write a number and one of B, KiB, MiB, GiB, TiB, like "512MiB"'
         )
     return int(float(found[1]) * _SIZE_UNITS_BYTES[found[2]])
+
+
+def rate(text: str) -> Rate:
+    """Read "10/s", "100/m" or "1000/h".
+
+    Raises: ValueError with the known forms if the text is none of these, or the number is none from 1 to a million.
+    """
+    found = _RATE.match(text)
+    count = int(found[1]) if found else 0
+    if not found or not 1 <= count <= _HIGHEST_RATE:
+        raise ValueError(
+            f'"{text}" is not a rate: write a whole number from 1 to a million, a slash and one of s, m, h, like "100/m"'
+        )
+    return Rate(count, timedelta(seconds=_RATE_UNITS_S[found[2]]))
 
 
 def cpus(text: str) -> float | None:

@@ -128,7 +128,10 @@ def test_a_store_that_cannot_be_asked_lets_nobody_through(tmp_path: Path) -> Non
         port = probe.getsockname()[1]
     flow = Flow(Plan(coordination=f"redis://127.0.0.1:{port}/0", folder=tmp_path))
     ran = []
-    with pytest.raises(BreakerOpen, match="FLOW-002"), flow.through(Policy(breaker=Breaker(name="smtp"))):
+    with (
+        pytest.raises(BreakerOpen, match="FLOW-002"),
+        flow.through(Policy(breaker=Breaker(name="smtp")), "mail", "1"),
+    ):
         ran.append(1)
     assert not ran
 

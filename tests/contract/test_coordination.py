@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,7 @@ from uuid import uuid4
 
 import pytest
 
-from celeriac.coordination import ABSENT, Coordination, open_coordination
+from celeriac.coordination import ABSENT, Coordination, Pace, open_coordination
 
 Eventually = Callable[..., object]
 Answer = TypeVar("Answer")
@@ -285,6 +286,111 @@ def test_counts_are_cleared(store: Coordination, name: str) -> None:
     store.add(name, LONG, 3)
     store.clear(name)
     assert store.add(name, LONG, 1) == 1
+
+
+# Turns
+
+NOW = timedelta()
+#: one start an hour; whoever comes second waits through the whole test
+HOURLY = Pace(timedelta(hours=1), NOW)
+
+
+def close_to(wait: timedelta | None, said: timedelta) -> bool:
+    """Say whether a wait is what was said less what the test has taken since, on a busy machine."""
+    return wait is not None and said - timedelta(seconds=30) < wait <= said
+
+
+def test_one_starts_and_the_others_are_given_places_in_order(store: Coordination, name: str) -> None:
+    assert store.take_turn(name, "first", HOURLY) == NOW
+    for place in (1, 2, 3):
+        wait = store.take_turn(name, f"waits-{place}", HOURLY)
+        # Places are a fiftieth further apart than starts.
+        assert close_to(wait, timedelta(hours=1, minutes=61.2 * (place - 1))), (place, wait)
+
+
+def test_who_asks_again_before_his_time_has_the_same_place(store: Coordination, name: str) -> None:
+    store.take_turn(name, "first", HOURLY)
+    first = store.take_turn(name, "a", HOURLY)
+    again = store.take_turn(name, "a", HOURLY)
+    assert again <= first
+    assert close_to(store.take_turn(name, "b", HOURLY), first + timedelta(minutes=61.2))
+
+
+def test_who_starts_and_asks_once_more_comes_anew(store: Coordination, name: str) -> None:
+    assert store.take_turn(name, "a", HOURLY) == NOW
+    assert store.place(name, "a") is None
+    assert close_to(store.take_turn(name, "a", HOURLY), timedelta(hours=1))
+
+
+def test_a_place_is_told_to_who_looks_and_looking_changes_nothing(store: Coordination, name: str) -> None:
+    assert store.place(name, "a") is None
+    assert store.take_turn(name, "first", HOURLY) == NOW
+    assert store.place(name, "a") is None
+    store.take_turn(name, "a", HOURLY)
+    assert close_to(store.place(name, "a"), timedelta(hours=1))
+    assert store.place(name, "first") is None
+
+
+def test_who_cannot_wait_so_long_takes_no_place(store: Coordination, name: str) -> None:
+    store.take_turn(name, "first", HOURLY)
+    assert close_to(store.take_turn(name, "hasty", HOURLY, timedelta(minutes=5)), timedelta(hours=1))
+    assert store.place(name, "hasty") is None
+    assert close_to(store.take_turn(name, "patient", HOURLY, timedelta(minutes=61)), timedelta(hours=1))
+    assert store.place(name, "patient") is not None
+
+
+def test_a_pace_with_slack_lets_some_start_at_once(store: Coordination, name: str) -> None:
+    pace = Pace(timedelta(hours=1), timedelta(hours=3))
+    waits = [store.take_turn(name, str(who), pace) for who in range(5)]
+    assert [wait == NOW for wait in waits] == [True] * 4 + [False]
+
+
+def test_a_place_that_is_due_starts_and_is_used_up(
+    store: Coordination, name: str, eventually: Eventually
+) -> None:
+    pace = Pace(timedelta(milliseconds=150), NOW)
+    store.take_turn(name, "first", pace)
+    assert store.take_turn(name, "a", pace) > NOW
+    eventually(lambda: store.take_turn(name, "a", pace) == NOW, within=60)
+    assert store.place(name, "a") is None
+
+
+def test_all_who_come_back_too_late_at_once_start_no_closer_than_the_pace(
+    store: Coordination, name: str, eventually: Eventually
+) -> None:
+    pace = Pace(timedelta(milliseconds=100), timedelta(milliseconds=20))
+    names = [str(who) for who in range(8)]
+    for who in names:
+        store.take_turn(name, who, pace)
+    eventually(lambda: not any(store.place(name, who) for who in names), within=60)
+    waits = [store.take_turn(name, who, pace) for who in names if store.place(name, who) is not None]
+    assert [wait == NOW for wait in waits].count(True) <= 2, "the rest has places once more"
+    started: list[float] = []
+    waiting = [who for who in names if store.place(name, who) is not None]
+    while waiting:
+        for who in tuple(waiting):
+            if store.take_turn(name, who, pace) == NOW:
+                started.append(time.monotonic())
+                waiting.remove(who)
+    # By their ends: an answer that was long on its way makes two seem closer by as much.
+    assert started[-1] - started[0] >= 0.1 * (len(started) - 1) - 0.05
+
+
+def test_a_pace_that_changes_keeps_nobody_new_behind_the_old_line(store: Coordination, name: str) -> None:
+    for who in range(5):
+        store.take_turn(name, str(who), HOURLY)
+    quicker = Pace(timedelta(minutes=1), NOW)
+    assert close_to(store.take_turn(name, "new", quicker), timedelta(minutes=1))
+    assert close_to(store.take_turn(name, "newer", quicker), timedelta(minutes=2, seconds=1.2))
+
+
+def test_of_many_who_ask_at_once_each_has_a_place_of_his_own(url: str, name: str) -> None:
+    waits = _at_once(
+        6, lambda store, who: [store.take_turn(name, f"{who}-{each}", HOURLY) for each in range(5)], url
+    )
+    hours = sorted(wait / timedelta(hours=1) for each in waits for wait in each)
+    assert hours[0] == 0
+    assert all(later - sooner > 0.9 for sooner, later in pairwise(hours)), hours
 
 
 # Trouble

@@ -1,9 +1,11 @@
-"""What every coordination store promises: leases, claims, small documents and counters, each step atomic."""
+"""What every coordination store promises: leases, claims, small documents, counters and turns, each step atomic."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from celeriac.coordination.turns import Pace
 
 
 class Term(NamedTuple):
@@ -88,6 +90,18 @@ class Coordination(Protocol):
 
     def clear(self, key: str) -> None:
         """Forget what was counted under `key`."""
+
+    def take_turn(self, key: str, who: str, pace: Pace, patience: timedelta | None = None) -> timedelta:
+        """Start now (zero), or wait so long for the place that is kept for `who`, and then ask again.
+
+        Asking again before the place is due changes nothing; asking when it is due starts, unless others came late.
+        A start uses the place up: who asks once more comes anew. A place is kept for an hour after it was due.
+        patience: who would have to wait longer gets no place, and is only told the time; None: nobody.
+        Use one pace per key; where it changes, who comes anew no longer waits for places given by the old one.
+        """
+
+    def place(self, key: str, who: str) -> timedelta | None:
+        """Say how long `who` still has to wait for his place, zero if it is due; None if none is kept for him."""
 
     def close(self) -> None:
         """Let go of every connection."""

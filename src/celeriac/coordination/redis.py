@@ -17,6 +17,8 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
 from celeriac.coordination.protocol import ABSENT, Term, Versioned
+from celeriac.coordination.turns import KEPT, SPARE, Pace, micros
+from celeriac.coordination.turns_lua import PLACE, TURN
 from celeriac.coordination.versions import new_version
 from celeriac.errors import CoordinationError, CoordinationUnavailable, redacted
 from celeriac.stores.redis import load_script, open_redis
@@ -127,7 +129,7 @@ class RedisCoordination:
         self._url = url
         scripts = {
             "acquire": _ACQUIRE, "renew": _RENEW, "current": _CURRENT, "claim": _CLAIM,
-            "unclaim": _UNCLAIM, "swap": _SWAP, "add": _ADD,
+            "unclaim": _UNCLAIM, "swap": _SWAP, "add": _ADD, "turn": TURN, "place": PLACE,
         }  # fmt: skip
         self._scripts = {name: load_script(self._client, text) for name, text in scripts.items()}
 
@@ -178,6 +180,16 @@ class RedisCoordination:
     def clear(self, key: str) -> None:
         with self._worded():
             self._client.delete(_key("count", key))
+
+    def take_turn(self, key: str, who: str, pace: Pace, patience: timedelta | None = None) -> timedelta:
+        apart, limit = micros(pace.apart), -1 if patience is None else max(micros(patience), 0)
+        keys = [_key("line", key), _key("place", f"{key}:{who}")]
+        wait = self._run("turn", keys, apart, micros(pace.slack), limit, micros(KEPT), apart // SPARE)
+        return timedelta(microseconds=int(wait))
+
+    def place(self, key: str, who: str) -> timedelta | None:
+        wait = int(self._run("place", [_key("place", f"{key}:{who}")]))
+        return None if wait < 0 else timedelta(microseconds=wait)
 
     def _run(self, name: str, keys: Sequence[str], *args: str | int | bytes) -> Any:
         with self._worded():

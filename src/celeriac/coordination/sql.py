@@ -28,7 +28,11 @@ from celeriac.coordination.tables import (
     create_tables,
     documents,
     leases,
+    lines,
+    places,
 )
+from celeriac.coordination.turns import Pace
+from celeriac.coordination.turns_sql import Asked, locked_line, take_turn, wait_for_place
 from celeriac.coordination.versions import new_version
 from celeriac.errors import CoordinationError, CoordinationUnavailable
 from celeriac.stores.sql import open_engine
@@ -160,6 +164,17 @@ class SqlCoordination:
         with self._writing() as connection:
             connection.execute(counts.delete().where(counts.c.key == key))
 
+    def take_turn(self, key: str, who: str, pace: Pace, patience: timedelta | None = None) -> timedelta:
+        # What is forgotten with the power is the pace of the last moments, with all who kept to it.
+        with self._writing(survives_power_loss=False) as connection:
+            line = locked_line(connection, self._insert, key)
+            asked = Asked(key, who, pace, patience, self._read_now(connection))
+            return take_turn(connection, self._insert, line, asked)
+
+    def place(self, key: str, who: str) -> timedelta | None:
+        with self._reading() as connection:
+            return wait_for_place(connection, key, who, self._read_now(connection))
+
     def _set_lapse(self, term: Term, after_s: float) -> bool:
         # A lapse that is forgotten with the power was counted for holders that went with it.
         with self._writing(survives_power_loss=False) as connection:
@@ -246,7 +261,7 @@ class SqlCoordination:
             return
         self._pruned_at = self._clock.steady()
         with self._writing(survives_power_loss=False) as connection:
-            for table in (claims, documents, counts):
+            for table in (claims, documents, counts, lines, places):
                 connection.execute(_lapsed(table, self._now()))
 
     @contextmanager

@@ -19,10 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql import text
 
+from celeriac.coordination.turns import Line
 from celeriac.errors import CoordinationError
 
 #: raised with every change of the tables; a store with a bigger one was written by a newer Celeriac
-VERSION = 1
+VERSION = 2
 #: any number that no other program locks on the same server; the letters of "coor" in ASCII
 _POSTGRES_LOCK = 0x636F6F72
 
@@ -68,6 +69,26 @@ counts = Table(
     Index("celeriac_counts_lapsed", "lapses_at"),
 )
 
+#: what is known of each pace: a Line of `turns`, in microseconds
+lines = Table(
+    "celeriac_lines",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in Line._fields),
+    Column("lapses_at", Float(53), nullable=False),
+)
+
+#: the places that are kept, and for whom; `due` in microseconds
+places = Table(
+    "celeriac_places",
+    metadata,
+    Column("key", String(200), primary_key=True),
+    Column("who", String(200), primary_key=True),
+    Column("due", BigInteger, nullable=False),
+    Column("lapses_at", Float(53), nullable=False),
+    Index("celeriac_places_lapsed", "lapses_at"),
+)
+
 #: SQLite only: how far our time is ahead of the steady clock in each boot of the machine
 boots = Table(
     "celeriac_boots",
@@ -94,6 +115,10 @@ def create_tables(engine: Engine) -> None:
         if version is None:
             metadata.create_all(connection)
             connection.execute(layout.insert().values(version=VERSION))
+        elif version < VERSION:
+            # Each layout so far only added tables to the one before.
+            metadata.create_all(connection)
+            connection.execute(layout.update().values(version=VERSION))
         elif version > VERSION:
             raise CoordinationError(
                 "COORD-005",

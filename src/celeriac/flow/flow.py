@@ -1,10 +1,11 @@
-"""What an app's tasks pass before they run: the breakers of its plan, over its coordination store."""
+"""What an app's tasks pass before they run: the breakers and rates of its plan, over its coordination store."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from functools import lru_cache
 
 from celery.exceptions import Ignore, Reject, Retry
@@ -12,9 +13,15 @@ from kombu.utils.imports import symbol_by_name
 
 from celeriac.clock import SYSTEM, Clock
 from celeriac.coordination import Coordination, open_coordination
-from celeriac.errors import FlowError
+from celeriac.errors import FlowError, NotNow
 from celeriac.flow.breaker import SharedBreaker
+from celeriac.flow.pacing import SharedRate
 from celeriac.plan import Breaker, Plan, Policy
+
+#: schemes of the brokers at which delayed tasks wait
+_KEEPING_DELAYED = frozenset({"sqlite", "redis", "rediss", "redis+socket", "sentinel"})
+#: where delayed tasks wait in a worker's memory, unacked: well within RabbitMQ's consumer timeout of half an hour
+_LONGEST_ELSEWHERE = timedelta(minutes=10)
 
 
 class Flow:
@@ -30,15 +37,18 @@ class Flow:
         }
 
     @contextmanager
-    def through(self, policy: Policy) -> Iterator[None]:
+    def through(
+        self, policy: Policy, task: str, task_id: str, patience: timedelta | None = None
+    ) -> Iterator[None]:
         """Run a block as one run of a task with this policy.
 
+        task: its name. patience: when it expires; None: never.
         Raises: NotNow before the block, if it must wait; after it what the block raised.
         """
-        if policy.breaker is None:
-            yield
-            return
-        with self.guarding(policy.breaker):
+        # The breaker is asked first: a run that it refuses must not count against the rate.
+        with self.guarding(policy.breaker) if policy.breaker is not None else nullcontext():
+            if policy.rate is not None:
+                self.rate(task, policy.rate).enter(task_id, patience, self._longest_wait)
             yield
 
     @contextmanager
@@ -57,9 +67,9 @@ class Flow:
         try:
             yield
         except BaseException as error:
-            # A task that asks for its retry says by `exc` what went wrong; Ignore and Reject say nothing of it.
+            # A task that asks for its retry says by `exc` what went wrong; Ignore, Reject and having to wait say nothing.
             cause = error.exc if isinstance(error, Retry) else error
-            if isinstance(cause, kinds) and not isinstance(cause, Ignore | Reject):
+            if isinstance(cause, kinds) and not isinstance(cause, Ignore | Reject | NotNow):
                 breaker.failed(passage)
             else:
                 breaker.said_nothing(passage)
@@ -69,6 +79,24 @@ class Flow:
     def breaker(self, settings: Breaker) -> SharedBreaker:
         """Give the breaker of that name; what the plan says of it wins over `settings`."""
         return SharedBreaker(self._declared.get(settings.name, settings), self.store, self._clock)
+
+    def rate(self, task: str, said: str) -> SharedRate:
+        """Give the rate of the task of that name.
+
+        Raises: FlowError if what is said is none; CoordinationError if the store's URL or driver is of no use.
+        """
+        try:
+            return SharedRate(self._plan.name, task, said, self.store)
+        except ValueError as error:
+            raise FlowError(
+                "FLOW-008", f"{task} has a rate that is none: {error}", fix='write it like "100/m"'
+            ) from error
+
+    @property
+    def _longest_wait(self) -> timedelta | None:
+        """Say how long a task may wait at the broker in one go; None: as long as it has to."""
+        kinds = {url.partition("://")[0] for url in self._plan.candidates}
+        return None if kinds <= _KEEPING_DELAYED else _LONGEST_ELSEWHERE
 
     @property
     def declared(self) -> dict[str, Breaker]:

@@ -21,6 +21,7 @@ from celeriac.plan.rules import (
     limits,
     names,
     observing,
+    rates,
     redelivery,
     results,
     retries,
@@ -67,6 +68,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     alerting.judge(plan, report)
     retries.judge(plan, report)
     breakers.judge(plan, report)
+    rates.judge(plan, report)
     flowers.judge(plan, report)
     letters.judge(plan, report, task_names)
     observing.judge(plan, report)

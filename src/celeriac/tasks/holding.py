@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from celery.exceptions import Ignore, Reject
+from celery.utils.time import maybe_iso8601, maybe_make_aware
 
 from celeriac import wire
 from celeriac.errors import AppError, NotNow
@@ -27,17 +29,17 @@ def passage(task: Any) -> AbstractContextManager[None]:
 
     Raises: AppError if nobody can be asked: what is guarded does not run unasked.
     """
-    policy = task.policy
-    if policy is None or policy.breaker is None or task.request.called_directly:
+    policy, request = task.policy, task.request
+    if policy is None or (policy.breaker is None and policy.rate is None) or request.called_directly:
         return nullcontext()
     gate = runtime_of(task.app).gate
     if gate is None:
         raise AppError(
             "APP-023",
-            f"{task.name} has a breaker, but the app has nothing to ask whether it is open",
+            f"{task.name} has a breaker or a rate, but the app has nothing to ask whether it may run",
             fix="make the app with celeriac.create_app, or adopt it",
         )
-    return gate.through(policy)
+    return gate.through(policy, task.name, request.id, _patience(task))
 
 
 def hold(task: Any, refusal: NotNow) -> NoReturn:
@@ -75,6 +77,17 @@ def hold(task: Any, refusal: NotNow) -> NoReturn:
         times=times,
     )
     raise Ignore(refusal.message) from refusal
+
+
+def _patience(task: Any) -> timedelta | None:
+    """Say when the running task expires; None: never."""
+    expires = task.request.expires
+    if isinstance(expires, str):
+        expires = maybe_iso8601(expires)
+    if not isinstance(expires, datetime):
+        return None
+    expires = maybe_make_aware(expires, task.app.timezone)
+    return max(expires - datetime.now(expires.tzinfo), timedelta())
 
 
 def _times_held(headers: Mapping[str, Any]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from celeriac.errors import AppError
@@ -49,9 +50,12 @@ class DeadLetterSink(Protocol):
 class Gate(Protocol):
     """What a task passes before it runs."""
 
-    def through(self, policy: Policy) -> AbstractContextManager[None]:
+    def through(
+        self, policy: Policy, task: str, task_id: str, patience: timedelta | None = None
+    ) -> AbstractContextManager[None]:
         """Run a block as one run of a task with this policy.
 
+        task: its name. patience: when it expires; None: never.
         Raises: NotNow before the block, if the task must wait at the broker; after it what the block raised.
         """
         ...

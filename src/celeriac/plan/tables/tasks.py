@@ -68,6 +68,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_time_limit: a run that takes longer is interrupted by SoftTimeLimitExceeded.
     expires: a message not started within this time after sending is dropped, as an explicit expiry.
     breaker: while it is open, they wait at the broker; None: nothing keeps them.
+    rate: of each of them no more begin than so many in any second, minute or hour ("10/s", "100/m", "1000/h"), over
+        all workers; the others wait at the broker. Each task that the glob matches has the rate for itself.
     results: what becomes of what they return; None: the same as for all tasks.
     """
 
@@ -78,4 +80,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_time_limit: Duration | None = None
     expires: Duration | None = None
     breaker: Breaker | None = None
+    rate: str | None = None
     results: TaskResults | None = None
