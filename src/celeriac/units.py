@@ -61,7 +61,7 @@ def rate(text: str) -> Rate:
     count = int(found[1]) if found else 0
     if not found or not 1 <= count <= _HIGHEST_RATE:
         raise ValueError(
-            f'"{text}" is not a rate: write a whole number from 1 to a million, a slash and one of s, m, h, like "100/m"'
+            f'"{text}" is not a rate: write a whole number from 1 to 1000000, a slash and one of s, m, h, like "100/m"'
         )
     return Rate(count, timedelta(seconds=_RATE_UNITS_S[found[2]]))
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from celeriac.control.broker import is_alive
+from celeriac.control.pacing import Place
 from celeriac.plan import Plan
 from celeriac.records import Letter
 from celeriac.transports.view import Whereabouts
@@ -30,10 +31,16 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     done: str | None
 
 
-def at_the_broker(plan: Plan, where: Whereabouts, outcome: Outcome, readers: Mapping[str, int]) -> Worded:
+def at_the_broker(
+    plan: Plan,
+    where: Whereabouts,
+    outcome: Outcome,
+    readers: Mapping[str, int],
+    place: Place | None = None,
+) -> Worded:
     """Word where a task waits, or who works on it.
 
-    readers: queue → live consumers.
+    readers: queue → live consumers. place: in the line of its rate.
     """
     name = where.task or "The task"
     if where.queue == plan.letters.queue:
@@ -45,6 +52,9 @@ def at_the_broker(plan: Plan, where: Whereabouts, outcome: Outcome, readers: Map
     nobody = ", and nobody reads that queue" if unread else ""
     if where.state == "delayed":
         due = f"until {say_moment(where.due_at)}" if where.due_at else "for its time"
+        if place is not None and place.due_at is not None:
+            due = f"until {say_moment(place.due_at)}, when its place in the rate of {place.rate} is due"
+            return "delayed", f"{name} waits {due}{nobody}.", next_step
         if outcome.state == "RETRY":
             return "retrying", f"{name} failed and waits {due} to be tried again{nobody}.", next_step
         return "delayed", f"{name} waits {due} in queue {where.queue}{nobody}.", next_step

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from celeriac.control.broker import called, count_readers, viewing
+from celeriac.control.pacing import place_of
 from celeriac.control.remembered import facts_of, remembered
 from celeriac.control.verdict import (
     Outcome,
@@ -68,7 +69,10 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
     if unseen is not None:
         facts["broker"] = f"was not asked: {unseen.message}"
     if where is not None:
-        verdict, sentence, next_step = at_the_broker(plan, where, outcome, readers)
+        place = place_of(plan, app, where.task, task_id) if where.state == "delayed" else None
+        verdict, sentence, next_step = at_the_broker(plan, where, outcome, readers, place)
+        if place is not None:
+            facts["rate"] = place.rate + (f", and was not asked: {place.unseen}" if place.unseen else "")
     elif letters and letters[-1].state in ("waiting", "discarded"):
         verdict, sentence, next_step = in_the_letters(letters[-1])
     else:

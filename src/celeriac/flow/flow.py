@@ -67,7 +67,7 @@ class Flow:
         try:
             yield
         except BaseException as error:
-            # A task that asks for its retry says by `exc` what went wrong; Ignore, Reject and having to wait say nothing.
+            # A task that asks for its retry says by `exc` what went wrong; Ignore, Reject and NotNow say nothing of it.
             cause = error.exc if isinstance(error, Retry) else error
             if isinstance(cause, kinds) and not isinstance(cause, Ignore | Reject | NotNow):
                 breaker.failed(passage)

@@ -10,9 +10,11 @@ from typing import Any
 
 import msgspec
 
+from celeriac.errors import AppError
 from celeriac.plan import Plan, Policy, TaskResults, policy_for
 from celeriac.tasks.retry import exception_classes, guard
 from celeriac.tasks.runtime import policies_of
+from celeriac.units import rate
 
 CELERY_REQUEST = "celery.worker.request:Request"
 CELERY_STRATEGY = "celery.worker.strategy:default"
@@ -69,7 +71,7 @@ def apply_policies(app: Any) -> None:
     """Bring every registered task under its policy, also those whose base class is Celery's own.
 
     Only instances are changed, never `celery.Task`. Doing it again changes nothing.
-    Raises: AppError if a policy names an exception that cannot be imported.
+    Raises: AppError if a policy names an exception that cannot be imported, or a rate that is none.
     """
     for task in app.tasks.values():
         if task.Request == CELERY_REQUEST:
@@ -84,4 +86,18 @@ def apply_policies(app: Any) -> None:
             exception_classes(policy.retry.on)
         if policy.breaker is not None:
             exception_classes(policy.breaker.on)
+        if policy.rate is not None:
+            _prove_rate(task.name, policy.rate)
         guard(task)
+
+
+def _prove_rate(task: str, text: str) -> None:
+    try:
+        rate(text)
+    except ValueError as error:
+        raise AppError(
+            "APP-024",
+            f"the policy of {task} has a rate that is none: {error}",
+            known=["10/s", "100/m", "1000/h"],
+            fix='write it like "100/m"',
+        ) from error
