@@ -304,8 +304,7 @@ def test_one_starts_and_the_others_are_given_places_in_order(store: Coordination
     assert store.take_turn(name, "first", HOURLY) == NOW
     for place in (1, 2, 3):
         wait = store.take_turn(name, f"waits-{place}", HOURLY)
-        # Places are a fiftieth further apart than starts.
-        assert close_to(wait, timedelta(hours=1, minutes=61.2 * (place - 1))), (place, wait)
+        assert close_to(wait, timedelta(hours=place)), (place, wait)
 
 
 def test_who_asks_again_before_his_time_has_the_same_place(store: Coordination, name: str) -> None:
@@ -313,7 +312,7 @@ def test_who_asks_again_before_his_time_has_the_same_place(store: Coordination, 
     first = store.take_turn(name, "a", HOURLY)
     again = store.take_turn(name, "a", HOURLY)
     assert again <= first
-    assert close_to(store.take_turn(name, "b", HOURLY), first + timedelta(minutes=61.2))
+    assert close_to(store.take_turn(name, "b", HOURLY), first + timedelta(hours=1))
 
 
 def test_who_starts_and_asks_once_more_comes_anew(store: Coordination, name: str) -> None:
@@ -376,12 +375,30 @@ def test_all_who_come_back_too_late_at_once_start_no_closer_than_the_pace(
     assert started[-1] - started[0] >= 0.1 * (len(started) - 1) - 0.05
 
 
+def test_now_and_then_a_place_is_left_free_and_given_to_who_comes_late(
+    store: Coordination, name: str, eventually: Eventually
+) -> None:
+    for who in range(51):
+        store.take_turn(name, str(who), HOURLY)
+    assert close_to(store.take_turn(name, "over the gap", HOURLY), timedelta(hours=52)), "51 is left free"
+    pace = Pace(timedelta(milliseconds=100), NOW)
+    for who in range(54):
+        last = store.take_turn(f"{name}/quick", str(who), pace)
+    eventually(lambda: store.place(f"{name}/quick", "3") == NOW, within=60)
+    waits = [store.take_turn(f"{name}/quick", str(who), pace) for who in (1, 2)]
+    # One of the two starts; the other is behind nearly all, yet not behind the last.
+    late = max(waits)
+    assert NOW < late < last or last < timedelta(seconds=2), (waits, last)
+    end = store.place(f"{name}/quick", "53")
+    assert end is None or late < end, "he goes before the last of the line"
+
+
 def test_a_pace_that_changes_keeps_nobody_new_behind_the_old_line(store: Coordination, name: str) -> None:
     for who in range(5):
         store.take_turn(name, str(who), HOURLY)
     quicker = Pace(timedelta(minutes=1), NOW)
     assert close_to(store.take_turn(name, "new", quicker), timedelta(minutes=1))
-    assert close_to(store.take_turn(name, "newer", quicker), timedelta(minutes=2, seconds=1.2))
+    assert close_to(store.take_turn(name, "newer", quicker), timedelta(minutes=2))
 
 
 def test_of_many_who_ask_at_once_each_has_a_place_of_his_own(url: str, name: str) -> None:

@@ -126,10 +126,10 @@ def test_two_workers_together_keep_the_rate_and_run_every_task_once(shop, eventu
     most = max(sum(at <= each < at + 1.0 - late_s for each in began) for at in began)
     assert most <= 10, f"{most} began within a second: {began}"
     assert began[-1] - began[0] >= 4.0 - late_s, "50 of them take the four windows after the first"
-    # One place each, and another for who came late; asking until there is room takes many times as many.
-    print("HOLDS", up.log.count("waits at the broker"), most)
+    # One place each, and another for who came late while the workers started; asking until there is room takes
+    # many times as many.
     holds = up.log.count("waits at the broker")
-    assert 30 <= holds <= 100, f"{holds} times a task was sent back"
+    assert 30 <= holds <= 80, f"{holds} times a task was sent back"
 
 
 def test_no_waiting_task_is_lost_with_a_worker_that_is_killed(shop, eventually):

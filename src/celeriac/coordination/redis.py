@@ -17,7 +17,7 @@ from redis.exceptions import ConnectionError as NoConnection
 from redis.exceptions import TimeoutError as NoAnswer
 
 from celeriac.coordination.protocol import ABSENT, Term, Versioned
-from celeriac.coordination.turns import KEPT, SPARE, Pace, micros
+from celeriac.coordination.turns import KEPT, RUN, Pace, micros
 from celeriac.coordination.turns_lua import PLACE, TURN
 from celeriac.coordination.versions import new_version
 from celeriac.errors import CoordinationError, CoordinationUnavailable, redacted
@@ -184,7 +184,7 @@ class RedisCoordination:
     def take_turn(self, key: str, who: str, pace: Pace, patience: timedelta | None = None) -> timedelta:
         apart, limit = micros(pace.apart), -1 if patience is None else max(micros(patience), 0)
         keys = [_key("line", key), _key("place", f"{key}:{who}")]
-        wait = self._run("turn", keys, apart, micros(pace.slack), limit, micros(KEPT), apart // SPARE)
+        wait = self._run("turn", keys, apart, micros(pace.slack), limit, micros(KEPT), RUN)
         return timedelta(microseconds=int(wait))
 
     def place(self, key: str, who: str) -> timedelta | None:

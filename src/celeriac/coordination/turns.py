@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 #: how long a place is kept that nobody comes back for, and what is known of a pace that nobody uses
 KEPT = timedelta(hours=1)
-#: places are given this much further apart than starts have to be, so that who comes late finds room among the others
-SPARE = 50
+#: after so many places one is left free, for who comes too late for his own
+RUN = 50
 
 
 class Pace(NamedTuple):
@@ -32,14 +32,14 @@ class Pace(NamedTuple):
 class Line(NamedTuple):
     """What is known of one pace.
 
-    free: when the next start would be due without slack.
-    last: the last place that was given to who came anew; late: the last that was given to who came back too late.
+    free: when the next start would be due without slack; it alone says who may start.
+    last: the last place of the line. spare: the first place left free that nobody has; another follows every RUN places.
     apart: of the pace that the places were given by.
     """
 
     free: int = 0
     last: int = 0
-    late: int = 0
+    spare: int = 0
     apart: int = 0
 
 
@@ -61,25 +61,44 @@ def decide(line: Line, place: int | None, now: int, pace: Pace, patience: timede
     patience: he does not wait longer, so no place beyond it is given away; None: as long as it takes.
     """
     apart, slack = micros(pace.apart), micros(pace.slack)
-    step = apart + apart // SPARE
     # It cannot be further ahead, unless the clock was set back or the pace was slower.
     free = min(line.free, now + slack + apart)
     if line.apart != apart:
         # Places of another pace say nothing; who has one comes when it is due, and starts as `free` lets him.
-        line = Line(free, now - step, now - step, apart)
+        line = Line(free, now - apart, now, apart)
     if place is not None and place - slack // 2 > now:
         return Turn(place - now, place, line)
-    if free - slack <= now and (place is not None or max(line.last, line.late) <= now):
+    if free - slack <= now and (place is not None or line.last <= now):
         return Turn(0, None, line._replace(free=max(free, now) + apart))
     # Half of the slack before and half of it after: brokers deliver a little early, or late.
     soonest = free - slack // 2
-    behind = line.late if place is not None else max(line.last, line.late)
-    given = max(soonest, behind + step)
-    if place is None:
-        if patience is not None and given - now > micros(patience):
-            return Turn(given - now, None, line)
-        return Turn(given - now, given, line._replace(last=given))
-    return Turn(given - now, given, line._replace(late=given))
+    given, after = _spare(line, soonest) if place is not None else (None, line)
+    if given is None:
+        given, after = _end(line, soonest)
+    if patience is not None and given - now > micros(patience):
+        return Turn(given - now, None, line)
+    return Turn(given - now, given, after)
+
+
+def _end(line: Line, soonest: int) -> tuple[int, Line]:
+    """Give the next place at the end of the line."""
+    given = line.last + line.apart
+    if given < soonest:
+        return soonest, line._replace(last=soonest, spare=soonest + RUN * line.apart)
+    if given >= line.spare and (given - line.spare) % _period(line) == 0:
+        given += line.apart
+    return given, line._replace(last=given)
+
+
+def _spare(line: Line, soonest: int) -> tuple[int | None, Line]:
+    """Give the next place that was left free; None if the line ends before it."""
+    behind = max(soonest - line.spare, 0)
+    given = line.spare + -(behind // -_period(line)) * _period(line)
+    return (given, line._replace(spare=given + _period(line))) if given < line.last else (None, line)
+
+
+def _period(line: Line) -> int:
+    return line.apart * (RUN + 1)
 
 
 def micros(span: timedelta) -> int:

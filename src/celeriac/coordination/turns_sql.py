@@ -48,7 +48,7 @@ def take_turn(connection: Connection, insert: Insert, line: Line, asked: Asked) 
         made = insert(places).values(key=asked.key, who=asked.who, **kept)
         connection.execute(made.on_conflict_do_update(index_elements=["key", "who"], set_=kept))
     after = turn.line
-    lapses_at = max(now, after.free, after.last, after.late) / _SECOND + KEPT.total_seconds()
+    lapses_at = max(now, after.free, after.last, after.spare) / _SECOND + KEPT.total_seconds()
     changed = {**after._asdict(), "lapses_at": lapses_at}
     connection.execute(lines.update().where(lines.c.key == asked.key).values(**changed))
     return timedelta(microseconds=turn.wait)
