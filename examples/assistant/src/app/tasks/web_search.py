@@ -19,8 +19,7 @@ class Hit(TypedDict):
     score: float
 
 
-# The search service lets one host ask ten times a second.
-@shared_task(rate_limit="10/s")
+@shared_task
 def search(query: str, limit: int = 3) -> list[Hit]:
     """Give the pages nearest to `query`, the nearest first."""
     reply = http.get(f"{settings().search_url}/search", params={"q": query, "limit": limit})
