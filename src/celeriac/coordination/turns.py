@@ -33,7 +33,8 @@ class Line(NamedTuple):
     """What is known of one pace.
 
     free: when the next start would be due without slack; it alone says who may start.
-    last: the last place of the line. spare: the first place left free that nobody has; another follows every RUN places.
+    last: the last place of the line.
+    spare: the first place left free that nobody has; after each RUN places there is another.
     apart: of the pace that the places were given by.
     """
 
