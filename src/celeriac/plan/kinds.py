@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from celeriac.plan.marks import Bytes, NoneAs, OneOrMore, Range, Secret
+from celeriac.plan.marks import Bytes, Form, NoneAs, OneOrMore, Range, Secret
 from celeriac.plan.model import Plan
 
 Base = Literal["text", "number", "truth", "duration", "size", "choice", "list", "map", "table", "any"]
@@ -48,6 +48,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     optional: it may be left out, and is None then.
     none_word: the word that writes None in a file.
     secret: it is only taken from a variable.
+    form: what a text looks like.
     several: a list of such values may be written instead of one.
     item: the kind of a list's or a map's values.
     struct: the type of a table; of another base: the table that may be written instead.
@@ -59,6 +60,7 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     optional: bool = False
     none_word: str | None = None
     secret: bool = False
+    form: Form | None = None
     several: bool = False
     choices: tuple[str, ...] = ()
     item: Kind | None = None
@@ -129,6 +131,8 @@ def _marked(kind: Kind, marks: list[Any]) -> Kind:
             kind = msgspec.structs.replace(kind, none_word=mark.word)
         elif isinstance(mark, Secret):
             kind = msgspec.structs.replace(kind, secret=True)
+        elif isinstance(mark, Form):
+            kind = msgspec.structs.replace(kind, form=mark)
         elif isinstance(mark, OneOrMore):
             kind = msgspec.structs.replace(kind, several=True)
         elif isinstance(mark, Bytes):
@@ -149,6 +153,8 @@ def described(kind: Kind, *, typed: bool = False) -> str:
         "table": "a table",
         "any": "any value",
     }
+    if kind.form is not None:
+        return kind.form.words
     if typed and kind.base in _PYTHON_WORDS:
         return kind.struct.__name__ if kind.struct else _PYTHON_WORDS[kind.base]
     if kind.base == "list":

@@ -27,6 +27,13 @@ class Secret(NamedTuple):
     """The text is a secret: a plan file names a variable for it, and never holds it."""
 
 
+class Form(NamedTuple):
+    """The text has a form: in words, like 'a rate like "100/m"', and as a regular expression for editors."""
+
+    words: str
+    pattern: str
+
+
 class OneOrMore(NamedTuple):
     """A list may be written instead of one value; texts in it that come out empty are left out."""
 

@@ -101,6 +101,9 @@ then the glob with the longest text before its first wildcard; then the one with
 wildcard; then the one written first. `*` stands for any text, dots included, `?` for one character, `[ab]` for one of
 these; case counts.
 
+What an entry says holds for each of its tasks by itself: with `rate = "100/m"` every task that a glob matches may run a
+hundred times a minute ([what a rate promises](../how-to/limit-a-rate.md)). Breakers of one name are shared.
+
 ## Cron
 
 Five fields, in the schedule's `timezone`: minute, hour, day of month, month, day of week. Each is `*` or a list,

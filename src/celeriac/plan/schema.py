@@ -84,6 +84,8 @@ def _kind(kind: Kind) -> dict[str, Any]:
     match kind.base:
         case "text":
             schema: dict[str, Any] = {"type": "string"}
+            if kind.form is not None:
+                schema = _or_text({**schema, "pattern": kind.form.pattern}, kind)
             if kind.several:
                 schema = {"anyOf": [schema, {"type": "array", "items": schema, "minItems": 1}]}
         case "number":

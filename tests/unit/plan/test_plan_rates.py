@@ -1,11 +1,13 @@
 """What a plan says of rates."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
 from celeriac.errors import PlanError
 from celeriac.plan import Plan, Policy, check, read_plan
+from celeriac.plan.schema import json_schema
 from celeriac.units import Rate, rate
 
 
@@ -69,3 +71,11 @@ def test_a_rate_that_other_machines_cannot_share_is_warned_of():
     assert (problem.code, problem.severity) == ("PLAN-161", "warning")
     assert check(Plan(tasks=policies, broker="amqp://h", coordination="redis://h")) == []
     assert check(Plan(tasks=policies, broker="redis://h")) == []
+
+
+def test_an_editor_knows_the_form_of_a_rate_and_takes_a_variable():
+    policy = json_schema()["properties"]["tasks"]["additionalProperties"]["properties"]["rate"]
+    patterns = [each["pattern"] for each in policy["anyOf"]]
+    assert any(re.search(each, "100/m") for each in patterns)
+    assert any(re.search(each, "${SEARCH_RATE:-100/m}") for each in patterns)
+    assert not any(re.search(each, "5/d") or re.search(each, "100") for each in patterns)

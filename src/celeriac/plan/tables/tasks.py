@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from celeriac.plan.marks import Duration, NoneAs, Range
+from celeriac.plan.marks import Duration, Form, NoneAs, Range
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,5 +80,5 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     soft_time_limit: Duration | None = None
     expires: Duration | None = None
     breaker: Breaker | None = None
-    rate: str | None = None
+    rate: Annotated[str | None, Form('a rate like "100/m"', r"^[0-9]{1,7}/(s|m|h)$")] = None
     results: TaskResults | None = None
