@@ -130,7 +130,7 @@ def test_a_wrong_value_is_said_with_what_is_expected(tmp_path, line, message):
 def test_known_keys_of_later_are_not_accepted_today(tmp_path):
     """An option that does nothing is worse than none."""
     (tmp_path / "celeriac.toml").write_text(
-        '[queues.a]\n[pools.p]\nqueues = ["a"]\n[tasks.t]\nrate = "1/s"\nunique = {}\n'
+        '[queues.a]\n[pools.p]\nqueues = ["a"]\n[tasks.t]\nconcurrent = 1\nunique = {}\n'
         '[schedules.s]\ntask = "t"\nevery = "1s"\n[console]\n'
     )
     with pytest.raises(PlanError) as raised:
