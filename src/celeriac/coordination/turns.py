@@ -69,7 +69,9 @@ def decide(line: Line, place: int | None, now: int, pace: Pace, patience: timede
         line = Line(free, now - apart, now, apart)
     if place is not None and place - slack // 2 > now:
         return Turn(place - now, place, line)
-    if free - slack <= now and (place is not None or line.last <= now):
+    # Whose place it was would have started by now: he comes late, perhaps from behind the one who asks.
+    is_next = place is not None or line.last <= now or free < now
+    if free - slack <= now and is_next:
         return Turn(0, None, line._replace(free=max(free, now) + apart))
     # Half of the slack before and half of it after: brokers deliver a little early, or late.
     soonest = free - slack // 2

@@ -18,7 +18,7 @@ local half = math.floor(slack / 2)
 local place = tonumber(redis.call('GET', KEYS[2]) or nil)
 if place and place - half > now then return place - now end
 local wait = 0
-if free - slack <= now and (place or last <= now) then
+if free - slack <= now and (place or last <= now or free < now) then
   free = math.max(free, now) + apart
   if place then redis.call('DEL', KEYS[2]) end
 else

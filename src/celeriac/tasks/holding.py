@@ -76,7 +76,8 @@ def hold(task: Any, refusal: NotNow) -> NoReturn:
         why=refusal.message,
         times=times,
     )
-    raise Ignore(refusal.message) from refusal
+    # Celery writes out the traceback of what it ignores, causes and all: milliseconds for each task that waits.
+    raise Ignore(refusal.message) from None
 
 
 def _patience(task: Any) -> timedelta | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -118,6 +119,26 @@ def test_after_an_hour_without_workers_all_that_is_overdue_runs_at_the_rate_and_
     assert most_in_a_window(began, SECOND) <= 10
     assert hops <= len(overdue)
     assert max(began) - back_at < 2_000 * 0.12 * SECOND
+
+
+def test_places_that_wait_behind_a_crowd_in_the_queue_leave_no_room_unused() -> None:
+    """One queue: whoever has his place due comes behind all who have not asked yet."""
+    pace, a_hop = pace_of(rate("10/s")), 20_000
+    store, waiting, now = Store(pace), deque(range(3_000)), START
+    parked: list[tuple[int, int]] = []
+    began = []
+    while now < START + 60 * SECOND:
+        while parked and parked[0][0] <= now:
+            waiting.append(heapq.heappop(parked)[1])
+        who = waiting.popleft()
+        wait = store.ask(who, now)
+        if wait:
+            heapq.heappush(parked, (now + wait, who))
+        else:
+            began.append(now)
+        now += a_hop
+    assert len(began) > 60 * 7, "the crowd takes another minute to ask, and all places before that pass"
+    assert most_in_a_window(began, SECOND) <= 10
 
 
 def test_a_task_that_is_late_again_and_again_keeps_nobody_else_from_his_place() -> None:
