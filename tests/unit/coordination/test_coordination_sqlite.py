@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from celeriac.clock import Clock
-from celeriac.coordination import ABSENT, open_coordination, sql
+from celeriac.coordination import ABSENT, Pace, open_coordination, sql
 from celeriac.coordination.sql import SqlCoordination
 from celeriac.errors import CoordinationError, CoordinationUnavailable, RecordsError
 
@@ -162,3 +162,35 @@ def test_a_driver_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.Mo
     monkeypatch.setattr(sql_store.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(RecordsError, match=r"celeriac\[postgres\]"):
         open_coordination("postgresql://localhost/x")
+
+
+def test_a_store_of_the_layout_before_is_brought_up_and_keeps_what_it_knows(
+    store: SqlCoordination, file: Path
+) -> None:
+    term = store.acquire("l", "a", MINUTE)
+    with sqlite3.connect(file) as database:
+        database.execute("DROP TABLE celeriac_lines")
+        database.execute("DROP TABLE celeriac_places")
+        database.execute("UPDATE celeriac_coordination SET version = 1")
+    again = SqlCoordination(f"sqlite:///{file}", clock=store._clock)
+    assert again.current("l") == term
+    assert again.take_turn("r", "a", Pace(MINUTE, MINUTE)) == timedelta()
+    with sqlite3.connect(file) as database:
+        assert database.execute("SELECT version FROM celeriac_coordination").fetchone() == (2,)
+    again.close()
+
+
+def test_places_and_lines_that_nobody_uses_are_deleted(
+    store: SqlCoordination, machine: Machine, file: Path
+) -> None:
+    for who in "abc":
+        store.take_turn("r", who, Pace(MINUTE, timedelta()))
+    machine.wait(59 * 60)
+    store.claim("k", "a", MINUTE)
+    counted = "SELECT (SELECT count(*) FROM celeriac_lines), (SELECT count(*) FROM celeriac_places)"
+    with sqlite3.connect(file) as database:
+        assert database.execute(counted).fetchone() == (1, 2)
+    machine.wait(2 * 3600)
+    store.claim("k", "a", MINUTE)
+    with sqlite3.connect(file) as database:
+        assert database.execute(counted).fetchone() == (0, 0)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 import celery
+import pytest
 from celery import Celery
 
 import celeriac
 from celeriac import Policy
+from celeriac.errors import AppError
 from celeriac.tasks.policy import REQUEST, STRATEGY, apply_policies, overlaid
 
 
@@ -103,3 +105,17 @@ def test_a_request_class_of_the_teams_own_is_kept_and_owes_letters_too():
     blend_requests(app)
     assert issubclass(add.Request, Own)
     assert issubclass(add.Request, Request)
+
+
+def test_a_rate_in_code_that_is_none_stops_the_worker_before_it_takes_a_task():
+    app = shop()
+
+    @app.task(name="shop.search", policy=Policy(rate="5/d"))
+    def search():
+        return None
+
+    app.finalize()
+    with pytest.raises(AppError) as refused:
+        apply_policies(app)
+    assert refused.value.code == "APP-024"
+    assert "shop.search" in refused.value.message
