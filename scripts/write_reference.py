@@ -14,6 +14,7 @@ PAGES = {
     "docs/reference/cli.md": ("scripts/cli_reference.py",),
     "docs/reference/plan.md": ("-m", "celeriac.plan.reference"),
     "docs/reference/metrics.md, docs/reference/events.md": ("-m", "celeriac.observe.reference"),
+    "docs/reference/doctor.md": ("-m", "celeriac.doctor.reference"),
     "docs/reference/settings.md": ("-m", "celeriac.app.reference"),
 }
 

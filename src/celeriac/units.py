@@ -88,3 +88,19 @@ def say_duration(span: timedelta) -> str:
         if milliseconds and milliseconds % factor == 0:
             return f"{milliseconds // factor}{unit}"
     return f"{milliseconds}ms" if milliseconds else "0s"
+
+
+def say_age(seconds: float | None) -> str:
+    """Write a span as people read it: "0.4s", "12s", "3m 5s", "2h 10m", "4d 3h"; "-" for None."""
+    if seconds is None:
+        return "-"
+    if seconds < 10:
+        return f"{max(seconds, 0):.1f}s"
+    whole = timedelta(seconds=int(seconds))
+    minutes, second = divmod(whole.seconds, 60)
+    hours, minute = divmod(minutes, 60)
+    if whole.days:
+        return f"{whole.days}d {hours}h"
+    if hours:
+        return f"{hours}h {minute}m"
+    return f"{minute}m {second}s" if minute else f"{second}s"

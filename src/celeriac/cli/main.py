@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "queues": "Show every queue: how many wait, for how long, who reads it, how many died.",
     "send": "Send TASK with ARGS, each read as JSON, or else as text.",
     "spool": "Show what this host keeps until the broker is back, or send it.",
+    "doctor": "Say what is wrong with the system, where, how that is known, and how to mend it.",
     "why": "Say what happened to the task TASK_ID, and what that rests on.",
     "runs": "List task runs, those seen last first.",
     "breakers": "Show every circuit breaker of the plan: closed, open or probing, or close one.",

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from celeriac.errors import redacted
-from celeriac.units import say_duration
+from celeriac.units import say_age, say_duration
 
 if TYPE_CHECKING:
     from celeriac.plan import Plan
+
+__all__ = ["json_option", "nearest", "print_json", "print_table", "say_age", "say_broker"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,22 +66,6 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
 def say_broker(plan: Plan) -> str:
     """Write the broker of a plan without its password, and why it is this one of several."""
     return redacted(plan.broker) + (f" ({plan.because})" if plan.because else "")
-
-
-def say_age(seconds: float | None) -> str:
-    """Write a span as people read it: "0.4s", "12s", "3m 5s", "2h 10m", "4d 3h"; "-" for None."""
-    if seconds is None:
-        return "-"
-    if seconds < 10:
-        return f"{max(seconds, 0):.1f}s"
-    whole = timedelta(seconds=int(seconds))
-    minutes, second = divmod(whole.seconds, 60)
-    hours, minute = divmod(minutes, 60)
-    if whole.days:
-        return f"{whole.days}d {hours}h"
-    if hours:
-        return f"{hours}h {minute}m"
-    return f"{minute}m {second}s" if minute else f"{second}s"
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 
 import msgspec
@@ -66,25 +66,33 @@ def viewing(plan: Plan) -> Iterator[BrokerView]:
         yield view
 
 
-def queues(plan: Plan, load: LoadApp | None = None) -> list[QueueReport]:
+def queues(
+    plan: Plan, load: LoadApp | None = None, letters: Mapping[str, int] | None = None
+) -> list[QueueReport]:
     """Give the plan's queues in its order, then the letters queue, then what else is there, by name.
 
     load: gives the app, through which a broker without a view is asked; None leaves it at the view.
-    Raises: BrokerError if the broker cannot be looked into, or cannot be reached.
+    letters: queue → letters that wait, where they were counted already; None: they are counted in the records.
+    Raises: BrokerError if the broker cannot be looked into, or cannot be reached; RecordsError likewise.
     """
     found = {reading.name: reading for reading in _readings(plan, load)}
-    letters = _letters(plan)
+    counted = _letters(plan) if letters is None else letters
     return [
-        _report(plan, found.get(name) or QueueReading(name=name, ready=0, consumers=0), letters[name])
+        _report(plan, found.get(name) or QueueReading(name=name, ready=0, consumers=0), counted.get(name, 0))
         for name in dict.fromkeys([*plan.queues, plan.letters.queue, *sorted(found)])
     ]
 
 
 def consumers(plan: Plan, load: LoadApp | None = None) -> list[ConsumerState]:
     """Give the live consumers of the plan's broker, by name; `load` and errors as in `queues`."""
+    return [it for it in holders(plan, load) if is_alive(it)]
+
+
+def holders(plan: Plan, load: LoadApp | None = None) -> list[ConsumerState]:
+    """Give whoever has a lease at the plan's broker, by name; the dead too, until that is noticed there."""
     try:
         with viewing(plan) as view:
-            found = [called(it) for it in view.consumers() if is_alive(it)]
+            found = [called(it) for it in view.consumers()]
     except BrokerError as error:
         if error.code != NO_VIEW or load is None:
             raise

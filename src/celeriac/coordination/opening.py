@@ -34,3 +34,19 @@ def open_coordination(url: str, folder: Path = Path()) -> Coordination:
         known=[*REDIS_SCHEMES, *SQL_SCHEMES],
         fix="name a Redis, a Postgres server or a SQLite file in [celeriac].coordination",
     )
+
+
+def is_made(url: str, folder: Path = Path()) -> bool:
+    """Say whether the store at `url` has what processes agree by; makes nothing. A Redis needs nothing made.
+
+    Raises: RecordsError for a URL that names no database; what SQLAlchemy raises if it cannot be asked.
+    """
+    if url.partition(":")[0].partition("+")[0] not in SQL_SCHEMES:
+        return True
+    from sqlalchemy import inspect  # noqa: PLC0415
+
+    from celeriac.coordination.tables import layout  # noqa: PLC0415
+    from celeriac.stores.sql import existing  # noqa: PLC0415
+
+    with existing(url, folder) as engine:
+        return engine is not None and inspect(engine).has_table(layout.name)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from celeriac.errors import RecordsError
 from celeriac.records.schema import HEAD
+from celeriac.stores.sql import existing
 
 #: any number that no other program locks on the same server; the letters of "cel" in ASCII
 _POSTGRES_LOCK = 0x63656C
@@ -33,6 +34,18 @@ def upgrade(engine: Engine) -> None:
         if _version(connection) != HEAD:
             _run_migrations(connection)
         connection.commit()
+
+
+def is_current(url: str, folder: Path) -> bool:
+    """Say whether there are records with the schema of this version; makes and upgrades nothing.
+
+    Raises: RecordsError for a URL that names no records; what SQLAlchemy raises if they cannot be asked.
+    """
+    with existing(url, folder) as engine:
+        if engine is None:
+            return False
+        with engine.connect() as connection:
+            return _version(connection) == HEAD
 
 
 def _version(connection: Connection) -> str | None:

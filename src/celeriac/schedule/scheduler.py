@@ -45,6 +45,11 @@ def scheduler_class(app: Any) -> str:
     return chosen
 
 
+def is_ours(scheduler: str) -> bool:
+    """Say whether a scheduler, as `celery beat -S` takes it, is ours and so shares the lease."""
+    return scheduler == "celeriac" or ":".join(scheduler.replace(":", ".").rsplit(".", 1)) == OURS
+
+
 class Scheduler(CelerysScheduler):
     """Celery's scheduler class, led by lease."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,23 @@ def open_engine(url: str, folder: Path) -> Engine:
             fix="name a SQLite file or a Postgres server in [celeriac].state",
         )
     return _sqlite(parsed, folder) if scheme == "sqlite" else _postgres(parsed)
+
+
+@contextmanager
+def existing(url: str, folder: Path) -> Iterator[Engine | None]:
+    """Open an engine on a database for a look that makes nothing; None where the SQLite file is not there.
+
+    Raises: as `open_engine`.
+    """
+    scheme, _, path = url.partition("://")
+    if scheme.partition("+")[0] == "sqlite" and not (folder / path.removeprefix("/")).exists():
+        yield None
+        return
+    engine = open_engine(url, folder)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
 
 
 def _sqlite(parsed: URL, folder: Path) -> Engine:

@@ -18,6 +18,7 @@ from celeriac.transports.redis.envelope import sent_at
 from celeriac.transports.redis.keys import PRIORITIES
 from celeriac.transports.redis.line import Line
 from celeriac.transports.redis.location import Location
+from celeriac.transports.redis.server import ServerState, read_server
 from celeriac.transports.redis.trouble import LOST, explained
 from celeriac.transports.view import ConsumerState, QueueState, Whereabouts
 
@@ -197,6 +198,11 @@ class RedisView:
             consumer=consumer,
             deliveries=int(deaths or 0),
         )
+
+    def server(self) -> ServerState:
+        """Give what the server says of itself."""
+        line, _ = self._open()
+        return read_server(line)
 
     def close(self) -> None:
         if self._opened is not None:

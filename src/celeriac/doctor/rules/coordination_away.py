@@ -1,0 +1,28 @@
+"""The coordination store does not answer.
+
+The lease of the beat was asked for. No beat can lead, and breakers and limits cannot be shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from celeriac.doctor.finding import Rule, Symptom
+from celeriac.doctor.look import Unseen
+from celeriac.doctor.patient import Patient
+from celeriac.errors import redacted
+
+
+def judge(patient: Patient) -> Iterator[Symptom]:
+    """Tell why it does not."""
+    try:
+        patient.coordination.seen()
+    except Unseen as unseen:
+        yield Symptom(
+            at=redacted(patient.plan.coordination),
+            message=f"the coordination store does not answer: {unseen.why}",
+            fix="start it, or name another: [celeriac].coordination",
+        )
+
+
+RULE = Rule(code="DOC-402", name="coordination-away", level="trouble", reads=("coordination",), judge=judge)

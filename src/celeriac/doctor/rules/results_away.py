@@ -1,0 +1,28 @@
+"""The result store does not answer.
+
+A result that there is not was asked for. Tasks run, and their results are lost or waited for in vain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from celeriac.doctor.finding import Rule, Symptom
+from celeriac.doctor.look import Unseen
+from celeriac.doctor.patient import Patient
+from celeriac.errors import redacted
+
+
+def judge(patient: Patient) -> Iterator[Symptom]:
+    """Tell why it does not."""
+    try:
+        patient.results.seen()
+    except Unseen as unseen:
+        yield Symptom(
+            at=redacted(patient.plan.results),
+            message=f"the result store does not answer: {unseen.why}",
+            fix="start it, or name another: [celeriac].results",
+        )
+
+
+RULE = Rule(code="DOC-401", name="results-away", level="trouble", reads=("results",), judge=judge)
