@@ -116,7 +116,7 @@ def show(found: Examination) -> None:
 def _by_reason(found: Examination) -> dict[str, list[str]]:
     reasons: dict[str, list[str]] = {}
     for it in found.unjudged:
-        reasons.setdefault(it.why if it.look == "broker" else f"{it.look}: {it.why}", []).append(it.rule)
+        reasons.setdefault(it.why, []).append(it.rule)
     return reasons
 
 

@@ -35,7 +35,7 @@ class Look(Generic[Seen]):
         self._done = threading.Event()
         self._deadline: float | None = None
         self._seen: list[Seen] = []
-        self._why = ""
+        self._gap = Unseen(name, "")
 
     def begin(self) -> None:
         """Start to look, and do not wait."""
@@ -55,16 +55,16 @@ class Look(Generic[Seen]):
         if not self._done.wait(max(self._deadline - time.monotonic(), 0.0)):
             raise Unseen(self.name, f"no answer within {self._within_s:g}s")
         if not self._seen:
-            raise Unseen(self.name, self._why)
+            raise self._gap
         return self._seen[0]
 
     def _look(self) -> None:
         try:
             self._seen.append(self._take())
-        except Unseen as unseen:
-            self._why = unseen.why
+        except Unseen as unseen:  # of the look that this one needs
+            self._gap = unseen
         except Exception as error:  # whatever a client raises: the other looks go on
-            self._why = said_by(error)
+            self._gap = Unseen(self.name, said_by(error))
         finally:
             self._done.set()
 

@@ -19,6 +19,8 @@ from celeriac.observe.places import pulses_folder
 from celeriac.plan import Plan
 from celeriac.records import LetterCount, LetterFilter, Records
 from celeriac.records.upgrade import is_current
+from celeriac.schedule.declared import Declared
+from celeriac.schedule.reading import Reader
 from celeriac.stores.sql import existing
 from celeriac.transports.redis.location import locate
 from celeriac_probe import pulse
@@ -68,6 +70,7 @@ class Patient:
         self.results: Look[None] = self._look("results", self._results)
         self.coordination: Look[Term | None] = self._look("coordination", self._coordination)
         self.letters: Look[list[LetterCount]] = self._look("letters", self._letters)
+        self.declared: Look[list[Declared]] = self._look("declared", lambda: list(Reader(load()).read()))
         self.schedules: Look[list[ScheduleReport]] = self._look("schedules", self._schedules)
         self.breakers: Look[list[breakers.BreakerReport]] = self._look("breakers", self._breakers)
         self.spool: Look[spool.SpoolReport | None] = self._look("spool", self._spool)

@@ -17,21 +17,23 @@ from celeriac.schedule.scheduler import OURS, scheduler_class
 
 def judge(patient: Patient) -> Iterator[Symptom]:
     """Tell that nobody sends, and what waits for it."""
-    schedules = [it for it in patient.schedules.seen() if it.state in ("active", "new")]
+    known = patient.schedules.seen()
+    paused = {it.name for it in known if it.state == "paused"}
+    names = sorted(it.name for it in patient.declared.seen() if not it.fault and it.name not in paused)
     leader = patient.coordination.seen()
     died = leader.holder.split(":")[1] if leader is not None and not is_here(leader.holder) else None
-    if not schedules or (leader is not None and died is None):
+    if not names or (leader is not None and died is None):
         return
     if not patient.is_running() or _has_just_started(patient) or scheduler_class(patient.load()) != OURS:
         return
-    overdue = [it.name for it in schedules if it.due_slot is not None]
+    overdue = [it.name for it in known if it.due_slot is not None]
     said = f"the beat that led, process {died}, has died, and no other leads yet" if died else "no beat leads"
     yield Symptom(
         at=f"plan {patient.plan.name}",
-        message=f"{said}: {those([it.name for it in schedules])} {'is' if len(schedules) == 1 else 'are'} not sent",
+        message=f"{said}: {those(names)} {'is' if len(names) == 1 else 'are'} not sent",
         fix="start a beat: celeriac beat; any number may run, one leads",
         facts={
-            "schedules": len(schedules),
+            "schedules": len(names),
             "overdue": len(overdue),
             "leader": leader.holder if leader else None,
         },
@@ -48,6 +50,6 @@ RULE = Rule(
     code="DOC-301",
     name="beat-none",
     level="trouble",
-    reads=("schedules", "coordination", "holders", "up"),
+    reads=("declared", "schedules", "coordination", "holders", "up"),
     judge=judge,
 )

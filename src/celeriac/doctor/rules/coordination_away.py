@@ -14,7 +14,9 @@ from celeriac.errors import redacted
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
-    """Tell why it does not."""
+    """Tell why it does not; of a store that is the broker, the rule broker-away tells."""
+    if patient.plan.coordination == patient.plan.broker and patient.broker.seen() is not None:
+        return
     try:
         patient.coordination.seen()
     except Unseen as unseen:
@@ -25,4 +27,6 @@ def judge(patient: Patient) -> Iterator[Symptom]:
         )
 
 
-RULE = Rule(code="DOC-402", name="coordination-away", level="trouble", reads=("coordination",), judge=judge)
+RULE = Rule(
+    code="DOC-402", name="coordination-away", level="trouble", reads=("coordination", "broker"), judge=judge
+)

@@ -14,7 +14,9 @@ from celeriac.errors import redacted
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
-    """Tell why it does not."""
+    """Tell why it does not; of a store that is the broker, the rule broker-away tells."""
+    if patient.plan.results == patient.plan.broker and patient.broker.seen() is not None:
+        return
     try:
         patient.results.seen()
     except Unseen as unseen:
@@ -25,4 +27,4 @@ def judge(patient: Patient) -> Iterator[Symptom]:
         )
 
 
-RULE = Rule(code="DOC-401", name="results-away", level="trouble", reads=("results",), judge=judge)
+RULE = Rule(code="DOC-401", name="results-away", level="trouble", reads=("results", "broker"), judge=judge)

@@ -14,7 +14,7 @@ from celeriac.doctor.patient import Patient
 
 def judge(patient: Patient) -> Iterator[Symptom]:
     """Tell what is wrong with each."""
-    for it in patient.schedules.seen():
+    for it in patient.declared.seen():
         if it.fault:
             yield Symptom(
                 at=f"schedule {it.name}",
@@ -26,4 +26,4 @@ def judge(patient: Patient) -> Iterator[Symptom]:
             )
 
 
-RULE = Rule(code="DOC-304", name="schedule-faulty", level="trouble", reads=("schedules",), judge=judge)
+RULE = Rule(code="DOC-304", name="schedule-faulty", level="trouble", reads=("declared",), judge=judge)
