@@ -69,10 +69,13 @@ class RabbitMQServer:
 
 
 @contextmanager
-def running_rabbitmq(folder: Path, *, management: bool = False) -> Iterator[RabbitMQServer]:
+def running_rabbitmq(
+    folder: Path, *, management: bool = False, settings: str = ""
+) -> Iterator[RabbitMQServer]:
     """Run a RabbitMQ in `folder` until the block ends.
 
     management: with its management plugin, which takes a little longer to start.
+    settings: further lines of its rabbitmq.conf.
 
     Raises: FileNotFoundError if there is none; TimeoutError, with its log, if it does not answer.
     """
@@ -86,9 +89,9 @@ def running_rabbitmq(folder: Path, *, management: bool = False) -> Iterator[Rabb
     # Queues are counted every second, where the plugin's default is five.
     config.write_text(
         f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management_port}\n"
-        "collect_statistics_interval = 1000\n"
+        f"collect_statistics_interval = 1000\n{settings}"
         if management
-        else ""
+        else settings
     )
     environ = {
         **os.environ,

@@ -54,6 +54,8 @@ def _nodes(url: str) -> list[dict[str, Any]]:
 
 def _of(node: dict[str, Any]) -> Iterator[Alarm]:
     name = str(node.get("name"))
+    if "mem_alarm" not in node or "disk_free_alarm" not in node:
+        raise ValueError(f"{name} does not tell its alarms (yet)")
     if node.get("mem_alarm"):
         yield Alarm(
             node=name, kind="memory", used=int(node.get("mem_used", 0)), limit=int(node.get("mem_limit", 0))
