@@ -46,6 +46,18 @@ print(json.dumps(sent))
 """
 SEARCH = "app.tasks.web_search.search"
 CONFIG = "from app import celeryconfig; print(celeryconfig.broker_url)"
+#: a task that keeps what it was given, as one does that forgets to let go
+LEAK = """
+
+kept = []
+
+@shared_task(name="app.tasks.cleanup.leak")
+def leak(mebibytes):
+    import psutil
+    while psutil.Process().memory_info().rss < mebibytes * 2**20:
+        kept.append(b"x" * 2**20)
+    return len(kept)
+"""
 #: what a beat says when it becomes the one that sends
 LEADS = "leads the schedules now"
 #: so many tasks may be in the hands of a killed worker of the low pool
@@ -159,6 +171,7 @@ def test_three_beats_one_of_them_killed_send_each_slot_once(production):
         )
 
     eventually(lambda: schedule()["sent"] >= 3, within=WITHIN_S, every=0.5)
+    assert [it["rule"] for it in production.doctor() if it["level"] == "trouble"] == []
     leader.signal_group(signal.SIGKILL)
     others = [each for each in beats if each is not leader]
     eventually(lambda: [each for each in others if LEADS in each.log], within=WITHIN_S)
@@ -171,6 +184,7 @@ def test_three_beats_one_of_them_killed_send_each_slot_once(production):
 
     told = schedule()
     assert told["missed"] == 0
+    assert [it["rule"] for it in production.doctor() if it["level"] == "trouble"] == ["beat-none"]
 
     def runs() -> list[dict[str, Any]]:
         return production.json("runs", "--task", "app.tasks.leaderboard.refresh", "--limit", "1000")
@@ -386,9 +400,12 @@ def test_an_import_that_fails_is_named_with_its_line(laptop):
     images.write_text(f"{text}\nimport not_installed\n")
     try:
         checked = laptop.run("scripts/celery/run.sh", "celeriac", "check")
+        (found,) = [it for it in laptop.doctor() if it["rule"] == "app-import"]
         worker = laptop.run("scripts/celery/start_worker_high_priority.sh", within=WITHIN_S)
     finally:
         images.write_text(text)
+    assert found["at"].endswith(f"src/app/tasks/images.py:{len(text.splitlines()) + 2}")
+    assert "not_installed" in found["message"]
     for done in (checked, worker):
         assert done.returncode != 0
         assert "not_installed" in done.stderr
@@ -402,6 +419,10 @@ def test_a_task_that_is_stuck_says_why_and_a_worker_for_all_queues_frees_it(lapt
     stuck = laptop.sh("python", "-c", send).split()
     why = laptop.sh("celeriac", "why", stuck[-1])
     assert "waits in queue low_priority, behind 2 others, and nobody reads that queue" in why
+    (found,) = [it for it in laptop.doctor() if it["level"] == "trouble"]
+    assert (found["rule"], found["at"]) == ("queue-unread", "queue low_priority")
+    assert (found["facts"]["ready"], found["facts"]["readers"]) == (3, 0)
+    assert "celeriac worker low_priority (or of all_queues)" in found["fix"]
     # Memory that grows is given back by a process of its own for each task, or each thousand.
     laptop.environ |= {"CELERY_CONCURRENCY": "1", "MAX_TASKS_PER_CHILD": "1"}
     worker = laptop.start_make("celery-worker-dev")
@@ -411,5 +432,50 @@ def test_a_task_that_is_stuck_says_why_and_a_worker_for_all_queues_frees_it(lapt
     assert all(task in worker.log for task in stuck), ran
     processes = {each["process"] for each in records if "succeeded in" in each["message"]}
     assert len(processes) == 3
+    assert [it["rule"] for it in laptop.doctor() if it["level"] == "trouble"] == ["beat-none"]
     worker.signal_group(signal.SIGTERM)
     worker.wait(within=WITHIN_S)
+
+
+def test_memory_that_grows_is_found_before_the_slot_is_replaced(laptop):
+    plan, cleanup = laptop.folder / "celeriac.toml", laptop.folder / "src/app/tasks/cleanup.py"
+    texts = {each: each.read_text() for each in (plan, cleanup)}
+    plan.write_text(
+        texts[plan].replace("[pools.all_queues] ", '[pools.all_queues]\nmax_memory_per_child = "400MiB"\n')
+    )
+    cleanup.write_text(texts[cleanup] + LEAK)
+    laptop.environ |= {"CELERY_CONCURRENCY": "1", "MAX_TASKS_PER_CHILD": "1000"}
+    try:
+        worker = laptop.start_make("celery-worker-dev")
+        worker.wait_for_log("ready", within=WITHIN_S)
+
+        def grown(mebibytes: int) -> list[dict[str, Any]]:
+            laptop.sh("celeriac", "send", "app.tasks.cleanup.leak", str(mebibytes), "--wait", "60")
+            return [it for it in laptop.doctor() if it["rule"] == "worker-memory"]
+
+        assert grown(250) == []
+        (found,) = grown(375)
+        assert found["at"].startswith("worker all_queues")
+        assert found["facts"]["held_bytes"] > 0.9 * found["facts"]["bound_bytes"] == 0.9 * 400 * 2**20
+        worker.signal_group(signal.SIGTERM)
+        worker.wait(within=WITHIN_S)
+    finally:
+        for each, text in texts.items():
+            each.write_text(text)
+
+
+def test_a_beat_that_sends_by_itself_beside_ours_is_found_with_its_process(laptop):
+    ours = laptop.start_make("celery-beat")
+    ours.wait_for_log(LEADS, within=WITHIN_S)
+    assert "beat-twice" not in [it["rule"] for it in laptop.doctor()]
+    scheduler = "celery.beat:PersistentScheduler"
+    alone = laptop.start("scripts/celery/run.sh", "celery", "-A", "app.tasks", "beat", "-S", scheduler)
+    found = eventually(
+        lambda: [it for it in laptop.doctor() if it["rule"] == "beat-twice"], within=WITHIN_S, every=0.5
+    )
+    assert [(it["at"], it["facts"]["beats"]) for it in found] == [(f"process {alone.pid}", 2)]
+    for each in (alone, ours):
+        each.signal_group(signal.SIGTERM)
+        each.wait(within=WITHIN_S)
+    # A project at rest is no trouble.
+    assert [it["rule"] for it in laptop.doctor() if it["level"] == "trouble"] == []

@@ -38,6 +38,13 @@ class Assistant(Example):
         """Run a command of `celeriac`, and read what it says as JSON."""
         return json.loads(self.sh("celeriac", *command, "--json"))
 
+    def doctor(self) -> list[dict[str, Any]]:
+        """Give what the doctor finds; its exit code says whether there is trouble among it."""
+        done = self.run("scripts/celery/run.sh", "celeriac", "doctor", "--json", within=WITHIN_S)
+        told = json.loads(done.stdout)
+        assert done.returncode == any(it["level"] == "trouble" for it in told["findings"]), done.stderr
+        return list(told["findings"])
+
     def metric(self, name: str, **labels: str) -> float:
         """Sum the series of a metric that have these labels."""
         with urllib.request.urlopen(

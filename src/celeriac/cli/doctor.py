@@ -40,7 +40,7 @@ def command(project: Project, rules: Sequence[str], as_json: bool) -> int:
     """Say what is wrong with the system, where, how that is known, and how to mend it.
 
     It looks at the plan, the app, the broker, the stores and this host, whether anything runs or not, changes
-    nothing, and waits for no look longer than six seconds. A RULE is named by its code or its name, like
+    nothing, and waits for no look longer than eight seconds. A RULE is named by its code or its name, like
     queue-unread; without one, all are judged. docs/reference/doctor.md tells each.
 
     Exit code 1 if there is trouble; advice alone is 0.

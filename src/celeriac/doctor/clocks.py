@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 from sqlalchemy import text
 
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 from celeriac.plan import Plan
 from celeriac.stores.schemes import REDIS_SCHEMES
 from celeriac.stores.sql import open_engine
@@ -55,7 +55,7 @@ def _skew(url: str, plan: Plan) -> Iterator[Skew]:
         return
     answered_at = time.time()
     yield Skew(
-        at=redacted(url),
+        at=address(url),
         ahead_s=server_s - (asked_at + answered_at) / 2,
         unsure_s=(answered_at - asked_at) / 2,
     )

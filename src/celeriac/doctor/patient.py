@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 Seen = TypeVar("Seen")
 #: how long all looks together may take: they begin at once
-WITHIN_S = 6.0
+WITHIN_S = 8.0
+#: how long the broker may take to be connected to; longer than for a start, for all other looks run beside
+_CONNECTED_WITHIN_S = 5.0
 #: an id that no task has
 _NO_TASK = "celeriac-doctor"
 
@@ -120,7 +122,12 @@ class Patient:
         """Say why the broker cannot be reached; None if it can."""
         plan = self.plan
         if not plan.broker.startswith("sqlite:"):
-            return trouble_with(plan.broker, plan.folder, options=plan.celery.get("broker_transport_options"))
+            return trouble_with(
+                plan.broker,
+                plan.folder,
+                _CONNECTED_WITHIN_S,
+                options=plan.celery.get("broker_transport_options"),
+            )
         try:
             # A view reads the file and makes none, which connecting to it would.
             with broker.viewing(plan) as view:

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 
 import psutil
 
+from celeriac.errors import redacted
 from celeriac.plan import Plan
 from celeriac.units import say_age
 
-__all__ = ["is_here", "pools_reading", "rounded", "say_age", "size", "those", "times"]
+__all__ = ["address", "is_here", "pools_reading", "rounded", "say_age", "size", "those", "times"]
 
 _NAMED = 4
+
+
+def address(url: str) -> str:
+    """Write the URL of a server without its password and options."""
+    return redacted(url).partition("?")[0]
 
 
 def size(count: int) -> str:

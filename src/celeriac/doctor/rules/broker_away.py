@@ -1,6 +1,6 @@
 """The broker cannot be reached.
 
-Nothing can be sent or fetched. It was really connected to, and was given 2 s to answer. The rules that need the
+Nothing can be sent or fetched. It was really connected to, and was given 5 s to answer. The rules that need the
 broker are not judged then.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -18,7 +18,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     trouble = patient.broker.seen()
     if trouble is not None:
         yield Symptom(
-            at=redacted(patient.plan.broker),
+            at=address(patient.plan.broker),
             message=f"the broker cannot be reached: {trouble}",
             fix="start it, or name another: [celeriac].broker, CELERY_BROKER_URL",
         )

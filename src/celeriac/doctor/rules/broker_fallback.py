@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
+from celeriac.doctor.words import address
 from celeriac.errors import redacted
 
 
@@ -18,7 +19,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     plan = patient.plan
     if plan.brokers and plan.because is not None and plan.broker != plan.brokers[0]:
         yield Symptom(
-            at=redacted(plan.broker),
+            at=address(plan.broker),
             message=f"this broker is in use, not the first of the plan, {redacted(plan.brokers[0])}: {plan.because}",
             fix="start the first one, then everything of the plan anew; nothing is switched while it runs",
             facts={"place": plan.brokers.index(plan.broker) + 1, "of": len(plan.brokers)},

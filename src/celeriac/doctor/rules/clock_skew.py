@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.doctor.words import rounded, say_age
-from celeriac.errors import redacted
+from celeriac.doctor.words import address, rounded, say_age
 
 _MOST_S = 1.0
 
@@ -21,7 +20,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     found = {it.at: (it.ahead_s, it.unsure_s) for it in patient.clocks.seen()}
     server = patient.server.seen()
     if server is not None:
-        found[redacted(patient.plan.broker)] = (server.ahead_s, server.unsure_s)
+        found[address(patient.plan.broker)] = (server.ahead_s, server.unsure_s)
     for at, (ahead_s, unsure_s) in found.items():
         if abs(ahead_s) - unsure_s > _MOST_S:
             yield Symptom(

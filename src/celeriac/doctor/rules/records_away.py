@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.look import Unseen
 from celeriac.doctor.patient import Patient
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -19,7 +19,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
         patient.letters.seen()
     except Unseen as unseen:
         yield Symptom(
-            at=redacted(patient.plan.state),
+            at=address(patient.plan.state),
             message=f"the records do not answer: {unseen.why}",
             fix="start the server, or name another place: [celeriac].state",
         )

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.doctor.words import size
-from celeriac.errors import redacted
+from celeriac.doctor.words import address, size
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -20,7 +19,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     if server is not None and server.max_bytes and server.policy != "noeviction":
         gone = f"; it has pushed out {server.evicted} keys since it started" if server.evicted else ""
         yield Symptom(
-            at=redacted(patient.plan.broker),
+            at=address(patient.plan.broker),
             message=f"Redis deletes keys by {server.policy} when it holds {size(server.max_bytes)}, tasks too{gone}",
             fix="CONFIG SET maxmemory-policy noeviction, and the same in redis.conf; keep caches in another Redis",
             facts={

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.doctor.words import size
-from celeriac.errors import redacted
+from celeriac.doctor.words import address, size
 
 _NEAR = 0.9
 
@@ -21,7 +20,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     if server is not None and server.max_bytes and server.used_bytes >= _NEAR * server.max_bytes:
         share = 100 * server.used_bytes // server.max_bytes
         yield Symptom(
-            at=redacted(patient.plan.broker),
+            at=address(patient.plan.broker),
             message=f"Redis holds {size(server.used_bytes)}, {share}% of what it may",
             fix="raise its maxmemory, let workers drain the queues, or let results expire sooner",
             facts={"used_memory": server.used_bytes, "maxmemory": server.max_bytes},

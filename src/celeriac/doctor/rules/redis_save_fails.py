@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -20,7 +20,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
         return
     what = "write to its append-only file" if server.append_failed else "snapshot"
     yield Symptom(
-        at=redacted(patient.plan.broker),
+        at=address(patient.plan.broker),
         message=f"the last {what} of Redis failed",
         fix="see its log; most often its disk is full, or its folder (CONFIG GET dir) may not be written to",
         facts={

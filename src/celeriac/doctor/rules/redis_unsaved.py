@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.patient import Patient
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -18,7 +18,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
     server = patient.server.seen()
     if server is not None and not server.appends and server.saves == "":
         yield Symptom(
-            at=redacted(patient.plan.broker),
+            at=address(patient.plan.broker),
             message="Redis keeps nothing on its disk: what waits in it is gone when its process ends",
             fix="CONFIG SET appendonly yes, and the same in redis.conf",
             facts={"appendonly": "no", "save": ""},

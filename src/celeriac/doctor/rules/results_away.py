@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from celeriac.doctor.finding import Rule, Symptom
 from celeriac.doctor.look import Unseen
 from celeriac.doctor.patient import Patient
-from celeriac.errors import redacted
+from celeriac.doctor.words import address
 
 
 def judge(patient: Patient) -> Iterator[Symptom]:
@@ -21,7 +21,7 @@ def judge(patient: Patient) -> Iterator[Symptom]:
         patient.results.seen()
     except Unseen as unseen:
         yield Symptom(
-            at=redacted(patient.plan.results),
+            at=address(patient.plan.results),
             message=f"the result store does not answer: {unseen.why}",
             fix="start it, or name another: [celeriac].results",
         )
