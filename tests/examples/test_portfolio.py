@@ -405,6 +405,11 @@ def test_what_is_wrong_is_said_with_its_remedy(tmp_path: Path) -> None:
         made.target("setup")
         sent = made.manage("celeriac", "send", "apps.main.tasks.backup_data").split()[-1]
         assert "nobody reads" in made.manage("celeriac", "why", sent)
+        doctor = made.run("python", "manage.py", "celeriac", "doctor", "--json", within=WITHIN_S)
+        found = {it["rule"]: it for it in json.loads(doctor.stdout)["findings"]}
+        assert doctor.returncode == 1
+        assert found["broker-fallback"]["at"].startswith("sqlite:")
+        assert found["queue-unread"]["at"] == "queue low_priority"
         listed = made.manage("celeriac", "schedule", "list")
         assert all(
             name in listed

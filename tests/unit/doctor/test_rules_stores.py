@@ -136,6 +136,7 @@ def test_what_waits_in_the_spool_is_told_after_a_while(system, monkeypatch):
     shop = system(
         **ONE,
         broker=f"redis://127.0.0.1:{free_port()}/0",
+        results="sqlite:///.celeriac/results.db",
         sending=Sending(deadline=timedelta(seconds=0.3), spool=Spool()),
     )
     assert shop.found("spool-waiting") == []
