@@ -290,6 +290,10 @@ def test_a_rabbitmq_without_an_alarm_is_no_finding(project, rabbitmq_server) -> 
     told = asked(shop)
     assert of(told, "queue-unread")["facts"]["ready"] == 1
     assert told["unjudged"] == []
+    shop.start_celeriac("up", *(word for each in ("web", "slow", "recorder") for word in ("--only", each)))
+    eventually(lambda: all_ready(shop), every=0.2)
+    healthy = eventually(lambda: told if not (told := asked(shop))["findings"] else None, every=0.2)
+    assert healthy["unjudged"] == []
 
 
 def test_a_rabbitmq_that_refuses_messages_for_want_of_memory_is_found_by_its_alarm(
