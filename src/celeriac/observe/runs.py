@@ -80,13 +80,17 @@ def read_run(event: object, allowed: Arguments) -> Run | None:
     at = _time(event.get("timestamp"))
     if at is None:
         raise Unreadable("it has no time")
+    sent_at = _time(event.get("sent_at"))
+    if kind == "task-sent":
+        # Told after the broker had the message; ours say when it was sent, too.
+        at = sent_at = at if sent_at is None else min(at, sent_at)
     sighting = Sighting(
         at,
         state(event) if callable(state) else state,
         None if kind == "task-sent" else _name(event.get("hostname")),
         _attempt(event.get("retries")),
         min(generation_of({GENERATION: _whole(event.get("generation"))}), _COUNT_MAX),
-        at if kind == "task-sent" else _time(event.get("sent_at")),
+        sent_at,
         _span(event.get("runtime")),
     )
     return Run(

@@ -8,6 +8,8 @@ import msgspec
 
 from celeriac.records.run import FINAL, RUN_STATES, Run, RunState, Sighting
 
+#: Celery's senders tell of a message once the broker has it, when a quick worker may have ended its task, seconds
+_TOLD_LATE_S = 1.0
 _RANK = {state: rank for rank, state in enumerate(RUN_STATES)}
 
 
@@ -75,7 +77,10 @@ def last_life(history: Sequence[Sighting]) -> list[Sighting]:
     for sighting in history:
         is_replayed = bool(life) and sighting.generation != life[-1].generation
         is_sent_after_its_end = (
-            ended_at is not None and sighting.sent_at is not None and sighting.sent_at > ended_at
+            ended_at is not None
+            and sighting.sent_at is not None
+            and sighting.sent_at > ended_at + (_TOLD_LATE_S if sighting.state == "sent" else 0.0)
+            and all(sighting.sent_at != earlier.sent_at for earlier in life)
         )
         if is_replayed or is_sent_after_its_end:
             life, ended_at = [], None
@@ -86,9 +91,17 @@ def last_life(history: Sequence[Sighting]) -> list[Sighting]:
 
 
 def _latest(life: Sequence[Sighting]) -> Sighting:
-    # Clocks of hosts differ; where every attempt is numbered, a later one is later whatever its clock says.
+    # Clocks of hosts differ; where every attempt is numbered, a later one is later whatever its clock says, and to be
+    # sent is the first that happens to each.
     is_numbered = all(it.attempt is not None for it in life)
-    return max(life, key=lambda it: ((it.attempt or 0) if is_numbered else 0, it.at, _RANK[it.state]))
+    return max(
+        life,
+        key=lambda it: (
+            ((it.attempt or 0), it.state != "sent") if is_numbered else (0, True),
+            it.at,
+            _RANK[it.state],
+        ),
+    )
 
 
 def _last(life: Sequence[Sighting], state: RunState) -> Sighting | None:

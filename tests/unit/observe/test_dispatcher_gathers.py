@@ -154,7 +154,7 @@ def test_a_senders_event_goes_at_once_and_a_message_says_when_it_was_sent(app, h
     assert event["type"] == "task-sent"
     with app.connection_for_read() as connection:
         message = connection.default_channel.basic_get("default")
-    assert message.headers[wire.SENT] == pytest.approx(event["timestamp"], abs=5)
+    assert message.headers[wire.SENT] == event["sent_at"] <= event["timestamp"]
 
 
 def test_without_records_celerys_own_dispatcher_is_left_in_place(tmp_path):

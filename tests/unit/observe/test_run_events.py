@@ -59,6 +59,13 @@ def test_every_event_of_a_task_is_a_state_of_its_run(fields, state):
     assert run(**fields).history[0].state == state
 
 
+def test_a_send_happened_when_the_message_says_and_not_when_it_was_told():
+    (told,) = run(type="task-sent", sent_at=99.5).history
+    assert (told.at, told.sent_at) == (99.5, 99.5)
+    (by_stock,) = run(type="task-sent").history
+    assert (by_stock.at, by_stock.sent_at) == (100.0, 100.0)
+
+
 def test_events_that_are_of_no_task_tell_of_no_run():
     assert read_run({"type": "worker-heartbeat", "hostname": "w"}, "full") is None
     assert read_run({"type": "task-somehow-else", "uuid": "a"}, "full") is None

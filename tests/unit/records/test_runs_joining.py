@@ -118,6 +118,27 @@ def test_an_id_used_again_after_its_end_begins_anew_and_a_redelivery_does_not():
     assert outcome_of(joined(done, sent_anew)).state == "received"
 
 
+def test_a_send_that_is_told_late_is_no_news_of_a_task_that_runs_or_has_ended():
+    sent = Sighting(3.0, "sent", attempt=1, sent_at=3.0)
+    running = seen("received", "running", attempt=1)
+    assert outcome_of(joined(running, Run(task_id="id", history=(sent,)))).state == "running"
+    quick = replace(running, history=(*running.history, Sighting(2.5, "succeeded", "a", 1)))
+    assert outcome_of(joined(quick, Run(task_id="id", history=(sent,)))).state == "succeeded"
+
+
+def test_the_send_of_what_was_received_is_known_by_its_moment_whatever_the_senders_clock_says():
+    ahead = 100.0
+    history = (
+        Sighting(1.0, "received", "a", 1, sent_at=ahead),
+        Sighting(2.0, "running", "a", 1),
+        Sighting(3.0, "succeeded", "a", 1),
+        Sighting(ahead, "sent", None, 1, sent_at=ahead),
+    )
+    assert outcome_of(Run(task_id="id", history=history)).state == "succeeded"
+    again = Sighting(ahead + 50, "sent", None, 1, sent_at=ahead + 50)
+    assert outcome_of(Run(task_id="id", history=(*history, again))).state == "sent"
+
+
 def test_a_later_attempt_is_later_though_its_hosts_clock_is_behind():
     first = Run(task_id="id", history=(Sighting(10.0, "retrying", "a", 1),))
     second = Run(task_id="id", history=(Sighting(9.0, "running", "b", 2),))

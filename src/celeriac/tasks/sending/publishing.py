@@ -10,6 +10,7 @@ from celery.app import amqp as stock
 from kombu.common import Broadcast
 from kombu.entity import Exchange
 
+from celeriac import wire
 from celeriac.tasks.sending.prepared import Done
 from celeriac.tasks.sending.producer import Producer
 
@@ -134,6 +135,8 @@ class TaskSender:
         if event:
             exchange = way.exchange.name if isinstance(way.exchange, Exchange) else way.exchange
             event.update(queue=way.queue, exchange=exchange, routing_key=way.routing_key)
+            if wire.SENT in headers:
+                event["sent_at"] = headers[wire.SENT]
             (dispatcher or self._amqp._event_dispatcher).publish("task-sent", event, producer, **retrying)
 
 
