@@ -155,7 +155,10 @@ class Patient:
                     return
         if not url or url.startswith("disabled"):
             return
-        app.backend.get_task_meta(_NO_TASK)
+        # Celery makes a backend for each thread, so this one is ours alone. It would try ten times: one is an answer.
+        backend = app.backend
+        backend.always_retry = False
+        backend.get_task_meta(_NO_TASK)
 
     def _coordination(self) -> Term | None:
         if not is_made(self.plan.coordination, self.plan.folder):

@@ -154,6 +154,7 @@ def test_a_store_that_does_not_answer_is_named(system, store, rule):
     assert found.level == "trouble"
     assert "secret" not in str(found)
     assert "does not answer" in found.message
+    assert "Connection refused" in found.message
 
 
 def test_records_that_do_not_answer_are_named_and_their_letters_not_judged(system):
