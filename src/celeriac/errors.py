@@ -3,6 +3,8 @@
     CeleriacError
     ├── PlanError            PLAN-…    the plan cannot be read or does not hold together (carries all problems)
     ├── AppError             APP-…     the Celery app cannot be found, built or adopted
+    ├── SecurityError        SEC-…     a task cannot be sealed, signed or opened
+    │   └── MessageRefused             a message must not be run; `reason` is that of its letter
     ├── SendingError         SEND-…    a task could not be sent, or what was kept of it cannot be read
     ├── BrokerError          BROKER-…  the embedded broker refuses or cannot work
     ├── ResultsError         RESULT-…  the result backend cannot work
@@ -183,6 +185,29 @@ class CommandError(SuperviseError):
 
 class MetricsError(CeleriacError):
     """Metrics and health cannot be served."""
+
+
+class SecurityError(CeleriacError):
+    """A task cannot be sealed, signed or opened, or this program may not send it."""
+
+
+class MessageRefused(SecurityError):
+    """A message must not be run.
+
+    reason: "forged" (it is not what its sender sent), "forbidden" (its sender may not send that) or "unreadable" (it is
+    sealed with a key that is not here).
+    """
+
+    def __init__(self, code: str, message: str, *, reason: str, fix: str | None = None) -> None:
+        super().__init__(code, message, fix=fix)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refused, (self.code, self.message, self.reason, self.fix)
+
+
+def _refused(code: str, message: str, reason: str, fix: str | None) -> MessageRefused:
+    return MessageRefused(code, message, reason=reason, fix=fix)
 
 
 class SendingError(CeleriacError):

@@ -23,6 +23,10 @@ SCHEDULE = "celeriac-schedule"
 SLOT = "celeriac-slot"
 #: on a task that was sent back to wait: how often that has happened
 HELD = "celeriac-held"
+#: on a sealed task: with which key, and what its body is once it is opened
+SEALED = "celeriac-sealed"
+#: on a signed task: by whom, and the signature
+SIGNED = "celeriac-signed"
 
 _LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
 

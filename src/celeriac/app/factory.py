@@ -17,6 +17,7 @@ from celeriac.app.casting import cast_consumer
 from celeriac.app.grace import SOFT_SHUTDOWN, grant_grace_once
 from celeriac.app.planned import beat_schedule, task_queues, transport_options
 from celeriac.app.routes import Router
+from celeriac.app.securing import secure
 from celeriac.app.settings import settings_for
 from celeriac.app.urls import absolute
 from celeriac.backends import BACKENDS
@@ -114,6 +115,7 @@ def _equip(app: Celery, plan: Plan) -> Celery:
         app.amqp_cls = _AMQP
     if plan.sending.spool is not None:
         drain_in_workers(app)
+    secure(app, plan)
     app.conf[POLICIES_SETTING] = policies_only(plan)
     # In every process: the recorder reads what workers could not unpack.
     bound_decompression()

@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "schedule": "List, run, pause and resume what the clock sends.",
     "plan": "Show the plan worked out into processes, each with its command line.",
     "render": "Render the plan as the files other tools run it by.",
+    "keys": "Make the keys that payloads are sealed with and messages signed.",
     "check": "Prove that the plan holds together: queues, pools, tasks, schedules, limits.",
     "worker": "Run one worker of POOL.",
     "drain": "Let the workers of this host finish what they run, and end.",

@@ -28,6 +28,7 @@ from celeriac.deadletters import (
 from celeriac.errors import BrokerError, CeleriacError, LetterError
 from celeriac.plan import Plan
 from celeriac.records import Letter, LetterCount, LetterFilter, Records, State
+from celeriac.security import guard_of
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -166,7 +167,7 @@ class Letters:
         letter = found(self._records, letter_id)
         children = tuple(self._records.ids(LetterFilter(replay_of=letter.id)))
         try:
-            call = call_of(letter, self._app.conf.accept_content)
+            call = call_of(letter, self._app.conf.accept_content, guard_of(self._app))
         except Unreadable as error:
             return LetterView(letter=letter, call=None, unreadable=str(error), children=children)
         return LetterView(letter=letter, call=call, unreadable=None, children=children)
@@ -241,7 +242,9 @@ class Letters:
         fields = msgspec.structs.asdict(letter)
         fields["body"] = base64.b64encode(letter.body).decode()
         try:
-            fields["call"] = msgspec.structs.asdict(call_of(letter, self._app.conf.accept_content))
+            fields["call"] = msgspec.structs.asdict(
+                call_of(letter, self._app.conf.accept_content, guard_of(self._app))
+            )
         except Unreadable:
             fields["call"] = None
         return fields

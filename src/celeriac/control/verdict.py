@@ -84,6 +84,9 @@ def in_the_letters(letter: Letter) -> Worded:
         "malformed": "its message cannot be read as a task",
         "unknown-task": "no worker knows a task of that name",
         "rejected": "it rejected itself",
+        "forged": "its message is not what a program of this plan sent",
+        "forbidden": "its sender may not send it",
+        "unreadable": "it is sealed with a key that is not here",
     }.get(letter.reason, letter.reason)
     error = ""
     if letter.exception:

@@ -12,7 +12,10 @@ from kombu.serialization import loads as kombu_loads
 from kombu.serialization import prepare_accept_content
 from kombu.utils import json as kombu_json
 
+from celeriac.deadletters.closed import opened
+from celeriac.errors import SecurityError
 from celeriac.records import Letter
+from celeriac.security import Guard
 
 JSON = "application/json"
 _loads: Callable[..., Any] = kombu_loads
@@ -38,12 +41,18 @@ class Unreadable(Exception):
     """The message calls nothing; the text says why."""
 
 
-def call_of(letter: Letter, accept_content: list[str]) -> Call:
+def call_of(letter: Letter, accept_content: list[str], guard: Guard | None = None) -> Call:
     """Read the call of a letter as a worker would.
 
     accept_content: the app's setting; content it does not name is not decoded, least of all pickle.
+    guard: the app's; what it would not let run calls nothing.
     Raises: Unreadable.
     """
+    if guard is not None:
+        try:
+            letter = opened(letter, guard)
+        except SecurityError as refusal:
+            raise Unreadable(refusal.message) from refusal
     body = _decoded(letter, accept_content)
     if "task" in letter.headers:
         return _protocol_2(letter.headers, body)

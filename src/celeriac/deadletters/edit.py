@@ -12,12 +12,17 @@ from celery.utils.saferepr import saferepr
 from msgspec.structs import replace
 
 from celeriac.deadletters.call import JSON, Call, Unreadable, call_of, kept_in_shape
+from celeriac.deadletters.closed import closed
 from celeriac.deadletters.letter import read_json, said_of
 from celeriac.errors import LetterError
 from celeriac.records import Letter
+from celeriac.security import guard_of
 
 if TYPE_CHECKING:
     from celery import Celery
+
+
+_NOTHING = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,16 +40,19 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 def editable(letter: Letter, app: Celery) -> Call:
     """Give the call of a letter to begin an edit with; an empty one where nothing can be read."""
     try:
-        return call_of(letter, app.conf.accept_content)
+        return call_of(letter, app.conf.accept_content, guard_of(app))
     except Unreadable:
-        return Call(task=letter.task or "", args=[], kwargs={}, embed=_embed(letter))
+        # What a forger wants done afterwards is not to be sent under our seal.
+        embed = _embed(letter) if guard_of(app) is None else dict(_NOTHING)
+        return Call(task=letter.task or "", args=[], kwargs={}, embed=embed)
 
 
 def edit(letter: Letter, change: Change, app: Celery) -> Letter:
     """Give the letter with its call changed, its body encoded as JSON, and its original message kept.
 
-    A message that could not be read becomes a proper one; its task id stays, or becomes the letter's id.
-    Raises: LetterError if a value has no place, or no task is named.
+    A message that could not be read becomes a proper one; its task id stays, or becomes the letter's id. Where tasks
+    are sealed or signed, it is so by this process.
+    Raises: LetterError if a value has no place, or no task is named; SecurityError if this process may not send that.
     """
     call = editable(letter, app)
     args = change.args if change.args is not None else call.args
@@ -60,7 +68,13 @@ def edit(letter: Letter, change: Change, app: Celery) -> Letter:
             known=sorted(name for name in app.tasks if not name.startswith("celery."))[:20],
             fix="name the task with --task",
         )
-    mended = _encoded(letter, Call(task=task, embed=call.embed, protocol=call.protocol, **document), app)
+    mended_call = Call(task=task, embed=call.embed, protocol=call.protocol, **document)
+    mended = _encoded(letter, mended_call, app)
+    guard = guard_of(app)
+    if guard is not None:
+        body = [mended_call.args, mended_call.kwargs, mended_call.embed]
+        guard.conceal(task, (mended.headers, {}, body, None))
+        mended = closed(mended, guard)
     return replace(mended, original=letter.original or _original(letter))
 
 
@@ -135,7 +149,7 @@ def _embed(letter: Letter) -> dict[str, Any]:
     """Save what follows the task, where at least that can be read of a broken body."""
     body = read_json(letter.body)
     is_embed = isinstance(body, list) and len(body) == 3 and isinstance(body[2], dict)
-    return dict(body[2]) if is_embed else {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
+    return dict(body[2]) if is_embed else dict(_NOTHING)
 
 
 def _original(letter: Letter) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from celeriac import events, wire
 from celeriac.clock import SYSTEM, Clock
 from celeriac.deadletters.letter import body_bytes, letter_id_of, said_of
 from celeriac.deadletters.line import Line
+from celeriac.security import as_received
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -47,13 +48,15 @@ class LetterPost:
         """Publish the message as a letter and give the letter's id, once the broker has confirmed it.
 
         message: the kombu message, body still encoded.
-        reason: "failed", "timeout", "poison", "malformed", "unknown-task" or "rejected".
+        reason: one of `celeriac.records.letter.REASONS`.
         queue: the queue it was read from, where a replay will put it.
         exception: what was raised; traceback: its traceback, taken from the exception if not given.
         kind: the class that was raised, where `exception` is only of a base of it.
         attempts: runs of this message and of its retries.
         Raises: the broker's error; then the letter is not confirmed and the original must not be acked.
         """
+        # Sealed and signed as it was: a letter shows no more than its message did.
+        message = as_received(message)
         headers = dict(message.headers or {})
         body = body_bytes(message.body)
         spoken = said_of(headers, body, message.content_type)

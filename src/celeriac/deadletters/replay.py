@@ -21,9 +21,11 @@ from kombu.exceptions import EncodeError
 from celeriac import events, wire
 from celeriac.clock import SYSTEM, Clock
 from celeriac.deadletters.call import JSON, Unreadable, call_of
+from celeriac.deadletters.closed import closed, opened
 from celeriac.deadletters.line import Line
-from celeriac.errors import LetterError, QueueFull, redacted
+from celeriac.errors import LetterError, QueueFull, SecurityError, redacted
 from celeriac.records import Letter
+from celeriac.security import guard_of
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -35,7 +37,7 @@ CLAIM_HELD_S = 30.0
 #: the embedded broker remembers keys for 30 days; this much of it is relied on
 KEY_TRUSTED_S = 7 * 86400.0
 #: surely not sent
-_NOT_SENT = (QueueFull, EncodeError, TypeError, ValueError)
+_NOT_SENT = (QueueFull, EncodeError, SecurityError, TypeError, ValueError)
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ class Replayer:
         if letter.state == "replaying":
             self._check_claim(letter, force=force)
         try:
-            call_of(letter, self._app.conf.accept_content)
+            call_of(letter, self._app.conf.accept_content, guard_of(self._app))
         except Unreadable as error:
             raise LetterError(
                 "LETTER-006",
@@ -148,17 +150,18 @@ class Replayer:
             )
 
     def _publish(self, letter: Letter, queue: str, token: str) -> None:
-        headers, body = renewed(letter)
-        if self._line.keeps_once:
-            headers[wire.ONCE] = f"replay:{letter.id}"
         try:
+            message = self._renewed(letter)
+            headers = message.headers
+            if self._line.keeps_once:
+                headers[wire.ONCE] = f"replay:{letter.id}"
             self._line.publish(
-                body,
+                message.body,
                 queue=queue,
                 headers=headers,
-                properties=letter.properties,
-                content_type=letter.content_type,
-                content_encoding=letter.content_encoding,
+                properties=message.properties,
+                content_type=message.content_type,
+                content_encoding=message.content_encoding,
                 compression=headers.get("compression"),
             )
         except _NOT_SENT as error:
@@ -174,6 +177,14 @@ class Replayer:
                 f"the broker did not confirm the replay of letter {letter.id} ({redacted(str(error))}).",
                 fix="replay it again once the broker is back",
             ) from error
+
+    def _renewed(self, letter: Letter) -> Letter:
+        """Give the letter with the message that a replay sends, sealed and signed anew where the app does so."""
+        guard = guard_of(self._app)
+        letter = opened(letter, guard) if guard is not None else letter
+        headers, body = renewed(letter)
+        fresh = msgspec.structs.replace(letter, headers=headers, body=body)
+        return closed(fresh, guard) if guard is not None else fresh
 
     def _lost(self, letter_id: str) -> LetterError:
         """Word why somebody else was first."""

@@ -19,6 +19,7 @@ from celeriac.plan.tables.pools import Autoscale, Pool, Replicas, Resources
 from celeriac.plan.tables.queues import Queue
 from celeriac.plan.tables.records import Letters, Records
 from celeriac.plan.tables.schedules import Beat, Schedule
+from celeriac.plan.tables.security import Security, Sender
 from celeriac.plan.tables.sending import Sending, Spool
 from celeriac.plan.tables.tasks import Breaker, Policy, Retry, TaskResults
 from celeriac.plan.topology import Process, topology, worker_process
@@ -45,6 +46,8 @@ __all__ = [
     "Retry",
     "Scaler",
     "Schedule",
+    "Security",
+    "Sender",
     "Sending",
     "Sentry",
     "Spool",

@@ -27,6 +27,7 @@ from celeriac.plan.rules import (
     retries,
     routes,
     schedules,
+    security,
     sending,
     settings,
 )
@@ -75,6 +76,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     redelivery.judge(plan, report)
     results.judge(plan, report)
     schedules.judge(plan, report, task_names)
+    security.judge(plan, report)
     sending.judge(plan, report)
     settings.judge(plan, report)
 

@@ -17,6 +17,7 @@ from celeriac.plan.tables.pools import Pool
 from celeriac.plan.tables.queues import Queue
 from celeriac.plan.tables.records import Letters, Records
 from celeriac.plan.tables.schedules import Beat, Schedule
+from celeriac.plan.tables.security import Security
 from celeriac.plan.tables.sending import Sending
 from celeriac.plan.tables.tasks import Policy
 
@@ -58,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schedules: the schedules by name.
     celery: settings of Celery by their own names, which win over Celeriac's; what the app's code says wins over them.
     sending: how long sending may take, and what becomes of a task when the broker is away.
+    security: what of tasks is sealed, and who may send them.
     letters: how dead letters are kept.
     beat: how the schedules are led.
     records: the history of task runs; None: none is kept.
@@ -92,6 +94,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     schedules: dict[str, Schedule] = {}
     celery: dict[str, Any] = {}
     sending: Sending = Sending()
+    security: Security = Security()
     letters: Letters = Letters()
     beat: Beat = Beat()
     records: Records | None = None

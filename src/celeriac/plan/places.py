@@ -21,6 +21,7 @@ SECTIONS = (
     "schedules",
     "celery",
     "sending",
+    "security",
     "letters",
     "records",
     "beat",

@@ -27,6 +27,7 @@ from celeriac.plan.tables.pools import Autoscale, Pool, ProfileName, Replicas, R
 from celeriac.plan.tables.queues import Queue
 from celeriac.plan.tables.records import Letters, Records
 from celeriac.plan.tables.schedules import Beat, Schedule
+from celeriac.plan.tables.security import Security, Sender
 from celeriac.plan.tables.sending import Sending, Spool
 from celeriac.plan.tables.tasks import Breaker, Policy, Retry, TaskResults
 from celeriac.units import say_size
@@ -47,6 +48,8 @@ _TABLES: dict[type[msgspec.Struct], str] = {
     Schedule: "[schedules.NAME]",
     Sending: "[sending]",
     Spool: "[sending.spool]",
+    Security: "[security]",
+    Sender: "[security.senders.NAME]",
     Letters: "[letters]",
     Records: "[records]",
     Metrics: "[metrics]",

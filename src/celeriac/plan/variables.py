@@ -18,7 +18,9 @@ _REFERENCE = re.compile(
 
 
 #: keys that hold a secret, or an address with a password in it
-_SECRET_KEYS = frozenset(("broker", "results", "state", "coordination", "auth", "broker_api", "dsn"))
+_SECRET_KEYS = frozenset(
+    ("broker", "results", "state", "coordination", "auth", "broker_api", "dsn", "keys", "signing_key")
+)
 
 
 class FromEnvironment(str):

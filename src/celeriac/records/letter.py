@@ -9,7 +9,17 @@ import msgspec
 State = Literal["waiting", "replaying", "replayed", "discarded"]
 STATES: tuple[State, ...] = get_args(State)
 #: what ends a task for good
-REASONS = ("failed", "timeout", "poison", "malformed", "unknown-task", "rejected")
+REASONS = (
+    "failed",
+    "timeout",
+    "poison",
+    "malformed",
+    "unknown-task",
+    "rejected",
+    "forged",
+    "forbidden",
+    "unreadable",
+)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):

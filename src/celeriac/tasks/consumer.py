@@ -14,7 +14,9 @@ from celery.worker import state
 from celery.worker.consumer import Consumer as CeleryConsumer
 from kombu.exceptions import ContentDisallowed, DecodeError, OperationalError
 
+from celeriac.errors import MessageRefused
 from celeriac.events import emit
+from celeriac.security import guard_of
 from celeriac.tasks.blend import blend_requests
 from celeriac.tasks.check import MalformedTask, PoisonTask, check, check_name
 from celeriac.tasks.deaths import reported_deliveries
@@ -37,6 +39,9 @@ class Consumer(CeleryConsumer):
         app, worker = options["app"], options["controller"]
         # Before the pool forks, so that its processes run the tasks as their policies say.
         apply_policies(app)
+        guard = guard_of(app)
+        if guard is not None:
+            guard.prove()
         limit_time(worker)
         super().__init__(on_task_request, **options)
 
@@ -65,10 +70,13 @@ class Consumer(CeleryConsumer):
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[Any], None]:
         """Give the function that takes each message; no message makes it raise, only a lost connection does."""
         handle = super().create_task_handler(*args, **kwargs)
+        guard = guard_of(self.app)
         is_ours_to_raise = (*self.connection_errors, *self.channel_errors, OperationalError)
 
         def on_task_received(message: Any) -> None:
             try:
+                if guard is not None:
+                    guard.open(message)
                 handle(message)
             except is_ours_to_raise:
                 raise
@@ -127,6 +135,10 @@ class Consumer(CeleryConsumer):
         if message.acknowledged or state.should_stop is not None or state.should_terminate is not None:
             # Acked or about to go back by itself: there is nothing left to save, only to say.
             emit("tasks", "task.stray_error", queue=queue_of(message), error=repr(error))
+        elif isinstance(error, MessageRefused):
+            # No outcome is stored: whoever can forge a message could fail the tasks of others.
+            self._set_aside(message, error.reason, error)
+            signals.task_rejected.send(sender=self, message=message, exc=error)
         elif _names_no_task(message) or isinstance(error, _MALFORMED):
             self.on_invalid_task(None, message, error)
         else:

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from celeriac.errors import AppError
+from celeriac.errors import AppError, SecurityError
 from celeriac.plan import Plan, Policy, TaskResults, policy_for
+from celeriac.security import guard_of
 from celeriac.tasks.retry import exception_classes, guard
 from celeriac.tasks.runtime import policies_of
 from celeriac.units import rate
@@ -71,7 +72,8 @@ def apply_policies(app: Any) -> None:
     """Bring every registered task under its policy, also those whose base class is Celery's own.
 
     Only instances are changed, never `celery.Task`. Doing it again changes nothing.
-    Raises: AppError if a policy names an exception that cannot be imported, or a rate that is none.
+    Raises: AppError if a policy names an exception that cannot be imported, or a rate that is none; SecurityError if one
+        cannot be kept.
     """
     for task in app.tasks.values():
         if task.Request == CELERY_REQUEST:
@@ -88,6 +90,13 @@ def apply_policies(app: Any) -> None:
             exception_classes(policy.breaker.on)
         if policy.rate is not None:
             _prove_rate(task.name, policy.rate)
+        if policy.encrypt and guard_of(app) is None:
+            raise SecurityError(
+                "SEC-008",
+                f"the payloads of {task.name} are to be sealed, and the plan names no keys",
+                at="[security].keys",
+                fix='write keys = "${CELERIAC_KEYS:-}" there, and set it to what `celeriac keys new` prints',
+            )
         guard(task)
 
 

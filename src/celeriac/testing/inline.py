@@ -20,6 +20,7 @@ from celery.worker.request import create_request_cls
 from kombu.entity import Queue
 from kombu.utils.imports import symbol_by_name
 
+from celeriac.security import guard_of
 from celeriac.tasks.blend import blend_requests
 from celeriac.tasks.check import check
 
@@ -85,6 +86,9 @@ class InlineWorker:
         if task is None:
             message.ack()  # for the workers of another app; the journal has it
             return
+        guard = guard_of(self._app)
+        if guard is not None:
+            guard.open(message)
         check(message)
         make = create_request_cls(
             symbol_by_name(task.Request), task, self._pool, _HOSTNAME, None, app=self._app

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 STATES = ("waiting", "replaying", "replayed", "discarded")
-REASONS = ("failed", "timeout", "poison", "malformed", "unknown-task", "rejected")
+REASONS = (
+    "failed",
+    "timeout",
+    "poison",
+    "malformed",
+    "unknown-task",
+    "rejected",
+    "forged",
+    "forbidden",
+    "unreadable",
+)
 
 
 class Age(click.ParamType):

@@ -59,7 +59,7 @@ def _alerts(plan: Plan, of: Selector) -> Iterator[Alert]:
         plan,
         of,
         name="MessagesRefused",
-        reasons=("malformed", "unknown-task"),
+        reasons=("malformed", "unknown-task", "forged", "forbidden", "unreadable"),
         severity="warning",
         summary="Somebody sends " + plan.name + " messages that are no tasks of it",
         description="Messages were set aside as {{ $labels.reason }}: an old or a wrong program sends them, or "

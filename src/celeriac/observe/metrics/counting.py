@@ -35,7 +35,19 @@ _ENDS = {states.SUCCESS: COMPLETIONS, states.FAILURE: FAILURES, states.RETRY: RE
 _DROPPED = {states.IGNORED: "ignored", states.REJECTED: "rejected"}
 #: deaths that no signal tells of, because the process that would send it is gone
 _KILLED = frozenset({"timeout", "poison"})
-_REASONS = frozenset({"failed", "timeout", "poison", "malformed", "unknown-task", "rejected"})
+_REASONS = frozenset(
+    {
+        "failed",
+        "timeout",
+        "poison",
+        "malformed",
+        "unknown-task",
+        "rejected",
+        "forged",
+        "forbidden",
+        "unreadable",
+    }
+)
 #: letters that the embedded broker writes itself, and why
 _OF_BROKER = {"broker.poison": "poison", "broker.set_aside": "malformed"}
 _BEGAN = "celeriac_began"

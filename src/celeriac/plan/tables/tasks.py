@@ -71,6 +71,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     rate: of each of them no more begin than so many in any second, minute or hour ("10/s", "100/m", "1000/h"), over
         all workers; the others wait at the broker. Each task that the glob matches has the rate for itself.
     results: what becomes of what they return; None: the same as for all tasks.
+    encrypt: whether their payloads are sealed; None: as `[security].encrypt` says.
     """
 
     queue: str | None = None
@@ -82,3 +83,4 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     breaker: Breaker | None = None
     rate: Annotated[str | None, Form('a rate like "100/m"', r"^[0-9]{1,7}/(s|m|h)$")] = None
     results: TaskResults | None = None
+    encrypt: bool | None = None

@@ -13,6 +13,7 @@ from kombu.utils.imports import symbol_by_name
 
 from celeriac.pools.processes.page import Run
 from celeriac.pools.processes.slot import Order, Slot
+from celeriac.security import guard_of
 
 logger = get_logger(__name__)
 
@@ -119,6 +120,9 @@ def _raised(error: Exception) -> ExceptionInfo:
 
 
 def _request(app: Any, hostname: str, consumer: Any, task: Any, message: Any, errors: tuple[Any, ...]) -> Any:
+    guard = guard_of(app)
+    if guard is not None:
+        guard.open(message)
     if "args" in message.headers or "task" in message.headers:
         parts = (message.body, message.headers, False, app.uses_utc_timezone())
         if isinstance(message.payload, dict):

@@ -13,6 +13,8 @@ from typing import Any
 
 from kombu.message import Message
 
+from celeriac.security import as_received
+
 _HEAD = struct.Struct("<QQ")
 _PARTS = (
     "body",
@@ -33,11 +35,13 @@ class Copy:
 
     def write(self, message: Any) -> None:
         """Keep what a message is made of."""
-        body = message.body
-        parts = {name: getattr(message, name) for name in _PARTS}
+        # Sealed, if it was: it is opened again to be buried, and its letter is the message as it came.
+        received = as_received(message)
+        body = received.body
+        parts = {name: getattr(received, name, getattr(message, name)) for name in _PARTS}
         parts["body"] = bytes(body) if isinstance(body, memoryview) else body
         # The body is unpacked by now, and would be once more.
-        parts["headers"] = {name: it for name, it in message.headers.items() if name != "compression"}
+        parts["headers"] = {name: it for name, it in received.headers.items() if name != "compression"}
         packed = pickle.dumps(parts, pickle.HIGHEST_PROTOCOL)
         place = getattr(message.channel, "channel_id", 0) or 0
         os.pwrite(self._file, _HEAD.pack(len(packed), place) + packed, 0)

@@ -14,6 +14,7 @@ from celery.app import routes as stock_routes
 from kombu.connection import ConnectionPool
 
 from celeriac.plan import Plan
+from celeriac.security import guard_of
 from celeriac.tasks.runtime import queues_of, sending_of
 from celeriac.tasks.sending.draining import Drainer
 from celeriac.tasks.sending.outage import Outage
@@ -62,7 +63,7 @@ class AMQP(stock.AMQP):
             Drainer(app, spool, outage.is_back)
         connections = ConnectionPool(connection)
         blocking = {name for name, when_full in queues_of(app).items() if when_full == "block"}
-        return Producers(connections, limit, deadline_s, outage, blocking)
+        return Producers(connections, limit, deadline_s, outage, blocking, guard_of(app))
 
     def Router(self, queues: Any = None, create_missing: bool | None = None) -> Router:  # noqa: N802 - Celery's name
         """Make a router as Celery does, of our class."""

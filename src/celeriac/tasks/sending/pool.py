@@ -13,6 +13,7 @@ from celery.canvas import group
 from kombu.connection import ConnectionPool
 from kombu.pools import ProducerPool
 
+from celeriac.security import Guard
 from celeriac.tasks.sending.delivering import Trouble
 from celeriac.tasks.sending.producer import COLLECTING, Producer
 
@@ -41,7 +42,9 @@ class Producers(ProducerPool):
         deadline_s: float,
         trouble: Trouble,
         blocking: Collection[str],
+        guard: Guard | None = None,
     ) -> None:
+        self._guard = guard
         self._deadline_s = deadline_s
         self._trouble = trouble
         self._blocking = blocking
@@ -50,7 +53,8 @@ class Producers(ProducerPool):
 
     def create_producer(self) -> Producer:
         # A new one, not one of a second pool: a producer that keeps its connection would never hand it back there.
-        producer = Producer(self.connections.new(), self._deadline_s, self._trouble, self._blocking)
+        connection = self.connections.new()
+        producer = Producer(connection, self._deadline_s, self._trouble, self._blocking, self._guard)
         producer.pool = self
         return producer
 

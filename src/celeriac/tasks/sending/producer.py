@@ -10,7 +10,9 @@ from typing import Any
 
 from kombu.entity import Exchange, maybe_delivery_mode
 
+from celeriac.security import Guard
 from celeriac.tasks.sending.delivering import DeliveringProducer, Trouble
+from celeriac.tasks.sending.guarded import closes
 from celeriac.tasks.sending.prepared import Done, Prepared
 from celeriac.tasks.sending.steps import steps
 
@@ -31,9 +33,15 @@ class Producer(DeliveringProducer):
     pool: Any = None
 
     def __init__(
-        self, connection: Any, deadline_s: float, trouble: Trouble, blocking: Collection[str] = ()
+        self,
+        connection: Any,
+        deadline_s: float,
+        trouble: Trouble,
+        blocking: Collection[str] = (),
+        guard: Guard | None = None,
     ) -> None:
         super().__init__(connection, deadline_s, trouble, blocking)
+        self._guard = guard
         self._collected: list[Prepared] | None = None
         self._told: list[Prepared] | None = None
         self._open_batch: Any = None
@@ -82,12 +90,22 @@ class Producer(DeliveringProducer):
         if expiration is not None:
             properties["expiration"] = str(int(expiration * 1000))
         compression = self.compression if compression is None else compression
-        body, content_type, content_encoding = self._prepare(
-            body, serializer, content_type, content_encoding, compression, headers
-        )
         reply_to = properties.get("reply_to")
         if reply_to is not None and not isinstance(reply_to, str):
             properties["reply_to"] = reply_to.name
+        if self._guard is not None and closes(body, headers):
+            body, content_type, content_encoding, compression = self._guard.close(
+                body,
+                headers,
+                properties,
+                serializer=serializer or self.serializer,
+                content_type=content_type,
+                content_encoding=content_encoding,
+                compression=compression,
+            )
+        body, content_type, content_encoding = self._prepare(
+            body, serializer, content_type, content_encoding, compression, headers
+        )
         arguments: dict[str, Any] = _USUAL
         if mandatory or immediate:
             arguments = {"mandatory": mandatory, "immediate": immediate}

@@ -11,6 +11,8 @@ from kombu.common import Broadcast
 from kombu.entity import Exchange
 
 from celeriac import wire
+from celeriac.security import guard_of
+from celeriac.tasks.sending.guarded import Guarded
 from celeriac.tasks.sending.prepared import Done
 from celeriac.tasks.sending.producer import Producer
 
@@ -37,6 +39,7 @@ class TaskSender:
         self._amqp = amqp
         self._by_celery = by_celery
         self._queues = amqp.queues
+        self._guard = guard_of(amqp.app)
         # Read once, as Celery does.
         self._retry, self._policy = conf.task_publish_retry, conf.task_publish_retry_policy
         self._delivery_mode = conf.task_default_delivery_mode
@@ -54,6 +57,10 @@ class TaskSender:
         **said: Any,
     ) -> Any:
         """Send a message of the task `name`. said: what else Celery's sender takes; the rest are properties."""
+        guard = self._guard
+        if guard is not None:
+            guard.conceal(name, message)
+            producer = producer if isinstance(producer, Producer) else Guarded(producer, guard)
         retry = said.get("retry")
         retry = self._retry if retry is None else retry
         is_celerys = not isinstance(producer, Producer) or signals.task_sent.receivers
