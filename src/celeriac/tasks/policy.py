@@ -24,9 +24,20 @@ STRATEGY = "celeriac.tasks.strategy:default"
 
 
 def governing(app: Any, name: str, declared: Policy | None) -> Policy:
-    """Give the policy of the task `name` of an app; `declared` alone if the app has no plan."""
+    """Give the policy of the task `name` of an app; `declared` alone if the app has no plan.
+
+    Raises: SecurityError if it is to be sealed, and the app has nothing to seal it with.
+    """
     plan = policies_of(app)
-    return overlaid(plan, name, declared) if plan is not None else declared or Policy()
+    policy = overlaid(plan, name, declared) if plan is not None else declared or Policy()
+    if policy.encrypt and guard_of(app) is None:
+        raise SecurityError(
+            "SEC-008",
+            f"the payloads of {name} are to be sealed, and the plan names no keys",
+            at="[security].keys",
+            fix='write keys = "${CELERIAC_KEYS:-}" there, and set it to what `celeriac keys new` prints',
+        )
+    return policy
 
 
 def overlaid(plan: Plan, name: str, declared: Policy | None) -> Policy:
@@ -90,13 +101,6 @@ def apply_policies(app: Any) -> None:
             exception_classes(policy.breaker.on)
         if policy.rate is not None:
             _prove_rate(task.name, policy.rate)
-        if policy.encrypt and guard_of(app) is None:
-            raise SecurityError(
-                "SEC-008",
-                f"the payloads of {task.name} are to be sealed, and the plan names no keys",
-                at="[security].keys",
-                fix='write keys = "${CELERIAC_KEYS:-}" there, and set it to what `celeriac keys new` prints',
-            )
         guard(task)
 
 
