@@ -287,7 +287,7 @@ def test_settings_and_pickles_of_an_app_hold_no_key():
 def test_code_that_wants_a_task_sealed_is_refused_where_the_plan_names_no_keys():
     app = celeriac.create_app(Plan(broker="memory://"))
 
-    @app.task(name="shop.pay", policy=Policy(encrypt=True))
+    @app.task(name="shop.pay", policy=Policy(encrypt=True), shared=False)
     def pay() -> None: ...
 
     with pytest.raises(SecurityError, match="SEC-008"):
