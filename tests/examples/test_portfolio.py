@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import re
@@ -19,8 +20,11 @@ from typing import Any
 import psutil
 import pytest
 from aiosmtpd.controller import Controller
+from kombu import Connection
+from redis import Redis
 from ruamel.yaml import YAML
 
+from celeriac.security import new_key, new_signing_pair
 from servers.browser import Browser
 from servers.example import Example
 from servers.http_receiver import HttpReceiver, receiving
@@ -458,6 +462,56 @@ def test_redis_as_it_is_deployed_asks_for_the_password_and_keeps_tasks_through_a
         site.start("python", "manage.py", "celeriac", "worker", "low")
         eventually(lambda: "succeeded" in site.manage("celeriac", "why", sent), within=WITHIN_S, every=0.5)
         assert len(list((site.folder / "var/backups").glob("*.sqlite3"))) == 1
+    finally:
+        site.close()
+
+
+def test_redis_shows_nothing_and_only_the_site_and_the_workers_command(
+    redis_server: RedisServer, postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    pairs = {name: new_signing_pair() for name in ("site", "workers")}
+    site = Portfolio(
+        tmp_path / "site",
+        REDIS_URL=redis_server.database(6),
+        DATABASE_URL=postgres_server.new_database(),
+        CELERIAC_ENV="production",
+        CELERIAC_KEYS=new_key(),
+        SITE_KEY=pairs["site"][1],
+        WORKERS_KEY=pairs["workers"][1],
+        CELERIAC_SENDER="site",
+        CELERIAC_SIGNING_KEY=pairs["site"][0],
+    )
+    channel = "planted-channel"
+    try:
+        site.target("setup")
+        task = "apps.main.tasks.send_notification"
+        sent = site.manage("celeriac", "send", task, "4711", json.dumps([channel])).split()[-1]
+        with Redis.from_url(redis_server.database(6)) as redis:
+            (raw,) = [each for key in redis.keys("high_priority*") for each in redis.lrange(key, 0, -1)]
+            message = json.loads(raw)
+            seen = raw + base64.b64decode(message["body"])
+            assert sent.encode() in seen
+            assert channel.encode() not in seen
+            # Whoever can write to Redis sends the same again as another task, and one of their own.
+            message["headers"]["task"] = "apps.main.tasks.backup_data"
+            message["properties"]["delivery_tag"] = "forged-1"
+            redis.lpush("high_priority", json.dumps(message))
+        with Connection(redis_server.database(6)) as forger:
+            headers = {"task": "apps.main.tasks.backup_data", "id": "forged-2", "lang": "py"}
+            forger.Producer().publish([[], {}, None], routing_key="high_priority", headers=headers)
+        refused = site.run("python", "manage.py", "celeriac", "send", "apps.main.tasks.backup_data")
+        assert 'the sender "site" may not send apps.main.tasks.backup_data' in refused.stderr
+        site.environ |= {"CELERIAC_SENDER": "workers", "CELERIAC_SIGNING_KEY": pairs["workers"][0]}
+        worker = site.start("python", "manage.py", "celeriac", "worker", "high")
+        eventually(lambda: worker.log.count("became letter") >= 2, within=WITHIN_S)
+        listed = eventually(
+            lambda: json.loads(site.manage("celeriac", "dead", "list", "--reason", "forged", "--json")),
+            within=WITHIN_S,
+        )
+        assert {each["task"] for each in listed} == {"apps.main.tasks.backup_data"}
+        # The one that was sent has run: it says there is no such message.
+        eventually(lambda: "send_notification" in site.manage("celeriac", "why", sent), within=WITHIN_S)
+        assert not (site.folder / "var/backups").exists() or not any((site.folder / "var/backups").iterdir())
     finally:
         site.close()
 

@@ -291,7 +291,7 @@ def test_a_letter_is_shown_mended_and_replayed_to_another_queue(make: Callable[.
     assert b'"x"' not in letter.body
     shown = shop.project.celeriac("dead", "show", letter.id).stdout
     assert '"x"' in shown or "'x'" in shown or "x" in shown
-    replayed = shop.project.celeriac("dead", "replay", letter.id, "--queue", "spare")
+    replayed = shop.project.celeriac("dead", "replay", letter.id, "--to", "spare")
     assert "Replayed 1 letter" in replayed.stdout, replayed.stderr
     again = eventually(lambda: shop_letter_after(shop, letter.id), within=60)
     assert again.generation == 1

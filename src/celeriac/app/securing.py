@@ -7,8 +7,8 @@ from typing import Any
 from kombu.utils.imports import symbol_by_name
 
 from celeriac.errors import SecurityError
-from celeriac.plan import Plan, Policy, policy_for
-from celeriac.security import is_guarded, protect
+from celeriac.plan import Plan, Policy, is_guarded, policy_for
+from celeriac.security import protect
 from celeriac.tasks.sending.amqp import AMQP
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from celeriac import __version__
 from celeriac.deploy.units import image_of, writable_folders
-from celeriac.plan import Plan
+from celeriac.plan import Plan, is_guarded
 from celeriac.plan.flowers import flowers_of
 
 FILE, IGNORED = "Dockerfile", ".dockerignore"
@@ -105,6 +105,7 @@ def _extras(plan: Plan) -> str:
         "flower": bool(flowers_of(plan)),
         "postgres": any("postgres" in scheme for scheme in schemes),
         "redis": any(scheme.startswith(("redis", "sentinel")) for scheme in schemes),
+        "security": is_guarded(plan),
         "sentry": plan.sentry is not None,
     }
     names = ",".join(name for name, is_needed in needed.items() if is_needed)

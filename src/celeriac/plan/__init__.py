@@ -8,7 +8,7 @@ policy of each task, and the topology: the processes to run with their command l
 from celeriac.plan.arguments import celery_arguments, celery_environ
 from celeriac.plan.check import check, verify
 from celeriac.plan.model import Plan, Variable
-from celeriac.plan.policies import policy_for
+from celeriac.plan.policies import is_guarded, policy_for
 from celeriac.plan.profiles import effective
 from celeriac.plan.reading import find_plan, plan_variables, read_plan
 from celeriac.plan.schema import json_schema
@@ -59,6 +59,7 @@ __all__ = [
     "check",
     "effective",
     "find_plan",
+    "is_guarded",
     "json_schema",
     "plan_variables",
     "policy_for",

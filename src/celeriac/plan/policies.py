@@ -29,6 +29,13 @@ def policy_for(plan: Plan, task_name: str) -> Policy:
     return plan.tasks[max(matching, key=exactness)]
 
 
+def is_guarded(plan: Plan) -> bool:
+    """Say whether a plan seals or signs anything; where it names keys, code may seal tasks of its own."""
+    security = plan.security
+    sealed = security.encrypt or any(policy.encrypt for policy in plan.tasks.values())
+    return bool(sealed or security.keys or security.senders)
+
+
 def exactness(glob: str) -> tuple[int, int]:
     """Rank a glob: characters before its first wildcard, then characters that are no wildcard."""
     wild = _WILDCARD.search(glob)

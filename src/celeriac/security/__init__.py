@@ -9,7 +9,7 @@ See docs/design/0010-security.md.
 from __future__ import annotations
 
 from celeriac.security.guard import Guard, Received, as_received
-from celeriac.security.guarding import guard_of, is_guarded, protect
+from celeriac.security.guarding import guard_of, protect
 from celeriac.security.keys import new_key, new_signing_pair
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "Received",
     "as_received",
     "guard_of",
-    "is_guarded",
     "new_key",
     "new_signing_pair",
     "protect",

@@ -6,23 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from celeriac.errors import SecurityError
-from celeriac.plan import Plan, Policy
+from celeriac.plan import Plan, Policy, is_guarded
 from celeriac.security.guard import Guard
 
 _GUARD = "celeriac_guard"
 #: in the app's settings: a process that got the app by pickle has those, and not the guard
 _SETTING = "celeriac_is_guarded"
-
-
-def is_guarded(plan: Plan) -> bool:
-    """Say whether a plan seals or signs anything; code may seal tasks of its own if there are keys."""
-    security = plan.security
-    return bool(
-        security.encrypt
-        or security.keys
-        or security.senders
-        or any(policy.encrypt for policy in plan.tasks.values())
-    )
 
 
 def protect(app: Any, plan: Plan, policy_of: Callable[[str], Policy]) -> None:

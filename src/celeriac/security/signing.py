@@ -48,6 +48,7 @@ class Roster:
         self._keys = {
             name: make(read_key(sender.key, f"[security.senders.{name}].key"))
             for name, sender in security.senders.items()
+            if sender.key
         }
         self._tasks = {name: sender.tasks for name, sender in security.senders.items()}
 
@@ -99,7 +100,11 @@ def identity_of(security: Security, roster: Roster) -> Identity:
         )
     identity = Identity(name, read_key(security.signing_key, "[security].signing_key"))
     declared = security.senders.get(name)
-    if declared is None or read_key(declared.key, f"[security.senders.{name}].key") != identity.public:
+    if (
+        declared is None
+        or not declared.key
+        or read_key(declared.key, f"[security.senders.{name}].key") != identity.public
+    ):
         raise SecurityError(
             "SEC-005",
             f'the signing key here is not that of the sender "{name}" in the plan',

@@ -30,7 +30,8 @@ def judge(plan: Plan, report: Report) -> None:
     if security.signing_key:
         _judge_key(report, ("security", "signing_key"), security.signing_key)
     for name, sender in security.senders.items():
-        _judge_key(report, ("security", "senders", name, "key"), sender.key)
+        if sender.key:
+            _judge_key(report, ("security", "senders", name, "key"), sender.key)
     if security.senders and security.sender and security.sender not in security.senders:
         report.add(
             ("security", "sender"),

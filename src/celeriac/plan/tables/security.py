@@ -12,7 +12,7 @@ from celeriac.plan.marks import Secret
 class Sender(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A program that may send tasks, known by its signature.
 
-    key: its public key, as `celeriac keys new --sender` prints it.
+    key: its public key, as `celeriac keys new --sender` prints it; empty: nobody can be this sender yet.
     tasks: names, or globs over names, of the tasks it may send; those that follow in a chain or a chord count too.
     """
 
