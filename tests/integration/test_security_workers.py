@@ -372,7 +372,7 @@ def test_without_a_key_no_worker_starts_nothing_is_sent_and_check_says_so(make: 
     assert worker.wait() != 0
     assert "SEC-001" in worker.log
     checked = shop.project.celeriac("check")
-    assert "PLAN-160" in checked.stderr
+    assert "PLAN-170" in checked.stderr
 
 
 def test_stock_producers_are_taken_while_the_plan_says_so(make: Callable[..., Shop], broker: str):

@@ -19,7 +19,7 @@ def judge(plan: Plan, report: Report) -> None:
     if sealed and not security.keys:
         report.add(
             sealed[0],
-            "PLAN-160",
+            "PLAN-170",
             "payloads are to be sealed, and there is no key here: no such task can be sent or run.",
             fix='write keys = "${CELERIAC_KEYS:-}" in [security], and set it to what `celeriac keys new` prints',
             severity="warning",
@@ -35,7 +35,7 @@ def judge(plan: Plan, report: Report) -> None:
     if security.senders and security.sender and security.sender not in security.senders:
         report.add(
             ("security", "sender"),
-            "PLAN-162",
+            "PLAN-172",
             f'this process is to be the sender "{clipped(security.sender)}", which is not declared.',
             known=tuple(security.senders),
             fix="write the name of one of them",
@@ -47,7 +47,7 @@ def _judge_key(report: Report, path: PlanPath, key: str) -> None:
     if not _KEY.match(key):
         report.add(
             path,
-            "PLAN-161",
+            "PLAN-171",
             f"{path[-1]} holds something that is no key.",
             fix="make one: celeriac keys new",
         )
