@@ -83,8 +83,8 @@ def apply_policies(app: Any) -> None:
     """Bring every registered task under its policy, also those whose base class is Celery's own.
 
     Only instances are changed, never `celery.Task`. Doing it again changes nothing.
-    Raises: AppError if a policy names an exception that cannot be imported, or a rate that is none; SecurityError if one
-        cannot be kept.
+    Raises: AppError if a policy names an exception that cannot be imported, or a rate that is none; SecurityError if
+        one cannot be kept.
     """
     for task in app.tasks.values():
         if task.Request == CELERY_REQUEST:
