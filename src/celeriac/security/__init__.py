@@ -3,7 +3,7 @@
 In flow messages that are about to leave (`Guard.close`) and messages that have come (`Guard.open`); out flow the same,
 sealed and signed, or opened. What must not be run raises MessageRefused, and becomes a letter as it came. This room
 lies below those that send, run, bury and replay tasks, since each of them opens messages.
-See docs/design/0010-security.md.
+See docs/design/0011-security.md.
 """
 
 from __future__ import annotations
