@@ -110,7 +110,7 @@ def test_a_request_class_of_the_teams_own_is_kept_and_owes_letters_too():
 def test_a_rate_in_code_that_is_none_stops_the_worker_before_it_takes_a_task():
     app = shop()
 
-    @app.task(name="shop.search", policy=Policy(rate="5/d"))
+    @app.task(name="shop.search", shared=False, policy=Policy(rate="5/d"))
     def search():
         return None
 
