@@ -29,6 +29,18 @@ SEALED = "celeriac-sealed"
 SIGNED = "celeriac-signed"
 
 _LETTERS = UUID("6f4b2b1e-3a51-5d0c-9a5e-5f0ad1ce7ea1")
+#: why a task ended for good: what its letter says
+REASONS = (
+    "failed",
+    "timeout",
+    "poison",
+    "malformed",
+    "unknown-task",
+    "rejected",
+    "forged",
+    "forbidden",
+    "unreadable",
+)
 
 
 def generation_of(headers: Mapping[str, Any]) -> int:

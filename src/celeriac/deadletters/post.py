@@ -48,7 +48,7 @@ class LetterPost:
         """Publish the message as a letter and give the letter's id, once the broker has confirmed it.
 
         message: the kombu message, body still encoded.
-        reason: one of `celeriac.records.letter.REASONS`.
+        reason: one of `celeriac.wire.REASONS`.
         queue: the queue it was read from, where a replay will put it.
         exception: what was raised; traceback: its traceback, taken from the exception if not given.
         kind: the class that was raised, where `exception` is only of a base of it.

@@ -8,18 +8,6 @@ import msgspec
 
 State = Literal["waiting", "replaying", "replayed", "discarded"]
 STATES: tuple[State, ...] = get_args(State)
-#: what ends a task for good
-REASONS = (
-    "failed",
-    "timeout",
-    "poison",
-    "malformed",
-    "unknown-task",
-    "rejected",
-    "forged",
-    "forbidden",
-    "unreadable",
-)
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +15,7 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
     id: made from the death, see `celeriac.wire.letter_id`.
     state: "waiting" for a decision, "replaying" (now, or broken off in the middle), "replayed", "discarded".
-    reason: one of `REASONS`.
+    reason: one of `celeriac.wire.REASONS`.
     queue: the queue the message was read from.
     body: the bytes a worker would decode (that is, decompressed where the headers name a compression).
     task, task_id, root_id, parent_id, group_id: None where the message does not say.

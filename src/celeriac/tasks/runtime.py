@@ -37,7 +37,7 @@ class DeadLetterSink(Protocol):
     ) -> str:
         """Publish the letter of a message and give its id.
 
-        reason: one of `celeriac.records.letter.REASONS`.
+        reason: one of `celeriac.wire.REASONS`.
         kind: the class that was raised, where `exception` is only of a base of it.
         attempts: runs by retry, the first one included.
         deliveries: deliveries of this message that ended without an outcome.

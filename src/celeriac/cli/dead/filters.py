@@ -13,6 +13,7 @@ from celeriac.cli.completion import queue_names, task_names
 from celeriac.cli.context import Project
 from celeriac.errors import BrokerError
 from celeriac.units import duration
+from celeriac.wire import REASONS
 
 if TYPE_CHECKING:
     from celeriac.control.letters import Letters
@@ -21,17 +22,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 STATES = ("waiting", "replaying", "replayed", "discarded")
-REASONS = (
-    "failed",
-    "timeout",
-    "poison",
-    "malformed",
-    "unknown-task",
-    "rejected",
-    "forged",
-    "forbidden",
-    "unreadable",
-)
 
 
 class Age(click.ParamType):

@@ -13,7 +13,8 @@ from celeriac.integrations.django.moments import MomentFilter
 from celeriac.integrations.django.project import project_plan
 from celeriac.integrations.django.rows import project_letters
 from celeriac.records import LetterFilter
-from celeriac.records.letter import REASONS, STATES, State
+from celeriac.records.letter import STATES, State
+from celeriac.wire import REASONS
 
 _ALL = "all"
 _NAME_CHARS_MAX = 60

@@ -35,19 +35,6 @@ _ENDS = {states.SUCCESS: COMPLETIONS, states.FAILURE: FAILURES, states.RETRY: RE
 _DROPPED = {states.IGNORED: "ignored", states.REJECTED: "rejected"}
 #: deaths that no signal tells of, because the process that would send it is gone
 _KILLED = frozenset({"timeout", "poison"})
-_REASONS = frozenset(
-    {
-        "failed",
-        "timeout",
-        "poison",
-        "malformed",
-        "unknown-task",
-        "rejected",
-        "forged",
-        "forbidden",
-        "unreadable",
-    }
-)
 #: letters that the embedded broker writes itself, and why
 _OF_BROKER = {"broker.poison": "poison", "broker.set_aside": "malformed"}
 _BEGAN = "celeriac_began"
@@ -127,7 +114,7 @@ class Counting:
         self._tally.count(EVENTS, event)
         if event == "letter.written":
             reason = str(fields["reason"])
-            self._tally.count(LETTERS_WRITTEN, reason if reason in _REASONS else OTHER)
+            self._tally.count(LETTERS_WRITTEN, reason if reason in wire.REASONS else OTHER)
             if reason in _KILLED:
                 name = str(fields["task"])
                 self._tally.count(FAILURES, self._tally.bounded(name, is_defined=name in self._app.tasks))
