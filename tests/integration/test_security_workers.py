@@ -335,6 +335,19 @@ def test_a_forged_letter_is_not_replayed(make: Callable[..., Shop]):
     assert shop.ran() == []
 
 
+def test_a_forged_message_does_not_take_the_place_of_the_letter_of_the_task_it_names(
+    make: Callable[..., Shop], broker: str
+):
+    shop = make(broker)
+    task_id = shop.send("price.delay('x')")
+    parts = shop.take()
+    shop.put({**parts, "headers": {**parts["headers"], "task": "admin.drop"}})
+    shop.put(parts)
+    shop.open()
+    assert shop.letter("failed", task_id).task == "shop.price"
+    assert shop.letter("forged", task_id).task == "admin.drop"
+
+
 def test_keys_are_changed_while_tasks_wait(make: Callable[..., Shop], broker: str):
     shop = make(broker)
     old, new = shop.project.environ["CELERIAC_KEYS"], new_key()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import traceback as tracebacks
+from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 TRACEBACK_BYTES_MAX = 64 * 1024
 MESSAGE_BYTES_MAX = 8 * 1024
+#: reasons of messages that may not be of the task they name
+_OF_STRANGERS = ("forged", "forbidden", "unreadable")
 _CUT = "\n… (cut) …\n"
 
 
@@ -61,6 +64,11 @@ class LetterPost:
         body = body_bytes(message.body)
         spoken = said_of(headers, body, message.content_type)
         letter = letter_id_of(message, headers, spoken)
+        if reason in _OF_STRANGERS:
+            # Its task id is only what it says: it must not take the place of the letter of the task that has that id.
+            letter = wire.letter_id(
+                f"{letter}:{reason}:{sha256(repr(headers).encode() + body).hexdigest()}", 0
+            )
         death: dict[str, Any] = {
             "letter": letter,
             "reason": reason,
