@@ -41,6 +41,8 @@ REASONS = (
     "forbidden",
     "unreadable",
 )
+#: of a message that died for one of these, nothing is proven, not even whose task id it has
+UNPROVEN = ("forged", "forbidden", "unreadable")
 
 
 def generation_of(headers: Mapping[str, Any]) -> int:

@@ -171,7 +171,8 @@ def test_three_beats_one_of_them_killed_send_each_slot_once(production):
         )
 
     eventually(lambda: schedule()["sent"] >= 3, within=WITHIN_S, every=0.5)
-    assert [it["rule"] for it in production.doctor() if it["level"] == "trouble"] == []
+    # What an earlier test has killed may hold its tasks until its lease ends.
+    eventually(lambda: not production.troubles(), within=WITHIN_S, every=0.5)
     leader.signal_group(signal.SIGKILL)
     others = [each for each in beats if each is not leader]
     eventually(lambda: [each for each in others if LEADS in each.log], within=WITHIN_S)
@@ -184,7 +185,7 @@ def test_three_beats_one_of_them_killed_send_each_slot_once(production):
 
     told = schedule()
     assert told["missed"] == 0
-    assert [it["rule"] for it in production.doctor() if it["level"] == "trouble"] == ["beat-none"]
+    assert production.troubles() == ["beat-none"]
 
     def runs() -> list[dict[str, Any]]:
         return production.json("runs", "--task", "app.tasks.leaderboard.refresh", "--limit", "1000")
@@ -432,7 +433,7 @@ def test_a_task_that_is_stuck_says_why_and_a_worker_for_all_queues_frees_it(lapt
     assert all(task in worker.log for task in stuck), ran
     processes = {each["process"] for each in records if "succeeded in" in each["message"]}
     assert len(processes) == 3
-    assert [it["rule"] for it in laptop.doctor() if it["level"] == "trouble"] == ["beat-none"]
+    assert laptop.troubles() == ["beat-none"]
     worker.signal_group(signal.SIGTERM)
     worker.wait(within=WITHIN_S)
 
@@ -477,5 +478,5 @@ def test_a_beat_that_sends_by_itself_beside_ours_is_found_with_its_process(lapto
     for each in (alone, ours):
         each.signal_group(signal.SIGTERM)
         each.wait(within=WITHIN_S)
-    # A project at rest is no trouble.
-    assert [it["rule"] for it in laptop.doctor() if it["level"] == "trouble"] == []
+    # A project at rest is no trouble, but for what its beats may have sent meanwhile.
+    assert set(laptop.troubles()) <= {"queue-unread"}

@@ -45,6 +45,10 @@ class Assistant(Example):
         assert done.returncode == any(it["level"] == "trouble" for it in told["findings"]), done.stderr
         return list(told["findings"])
 
+    def troubles(self) -> list[str]:
+        """Name the rules by which the doctor finds trouble."""
+        return [it["rule"] for it in self.doctor() if it["level"] == "trouble"]
+
     def metric(self, name: str, **labels: str) -> float:
         """Sum the series of a metric that have these labels."""
         with urllib.request.urlopen(

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
+from celery.states import READY_STATES
 from msgspec.structs import replace
 
 from celeriac.control.broker import called, count_readers, viewing
@@ -26,6 +27,7 @@ from celeriac.errors import BrokerError
 from celeriac.plan import Plan
 from celeriac.records import Letter, LetterFilter, Records, Runs, Seen
 from celeriac.transports.view import Whereabouts
+from celeriac.wire import UNPROVEN
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -62,6 +64,9 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
         # By the task's id: a letter whose own id was taken by an earlier death has one that cannot be worked out.
         found = records.find(LetterFilter(task_id=task_id), limit=_LETTERS)
         letters = sorted(found, key=lambda it: (it.generation, it.died_at))
+    # Anybody can write a task id: where the task itself has ended, a message that proves nothing is not it.
+    proven = [it for it in letters if it.reason not in UNPROVEN]
+    own = proven if proven or outcome.state in READY_STATES else letters
     with closing(Runs(plan.state, plan.folder)) as runs:
         seen = runs.get(task_id)
 
@@ -73,11 +78,11 @@ def explain(plan: Plan, app: Celery, task_id: str) -> Answer:
         verdict, sentence, next_step = at_the_broker(plan, where, outcome, readers, place)
         if place is not None:
             facts["rate"] = place.rate + (f", and was not asked: {place.unseen}" if place.unseen else "")
-    elif letters and letters[-1].state in ("waiting", "discarded"):
-        verdict, sentence, next_step = in_the_letters(letters[-1])
+    elif own and own[-1].state in ("waiting", "discarded"):
+        verdict, sentence, next_step = in_the_letters(own[-1])
     else:
-        verdict, sentence, next_step = ended(outcome, letters, is_broker_seen=unseen is None)
-        is_older = seen is not None and bool(letters) and seen.outcome.state == "dead"
+        verdict, sentence, next_step = ended(outcome, own, is_broker_seen=unseen is None)
+        is_older = seen is not None and bool(own) and seen.outcome.state == "dead"
         if seen is not None and verdict in ("unknown", "lost-sight") and not is_older:
             verdict, sentence, next_step = remembered(seen, is_broker_seen=unseen is None)
     return Answer(

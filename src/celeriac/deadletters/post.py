@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 TRACEBACK_BYTES_MAX = 64 * 1024
 MESSAGE_BYTES_MAX = 8 * 1024
-#: reasons of messages that may not be of the task they name
-_OF_STRANGERS = ("forged", "forbidden", "unreadable")
 _CUT = "\n… (cut) …\n"
 
 
@@ -64,11 +62,10 @@ class LetterPost:
         body = body_bytes(message.body)
         spoken = said_of(headers, body, message.content_type)
         letter = letter_id_of(message, headers, spoken)
-        if reason in _OF_STRANGERS:
-            # Its task id is only what it says: it must not take the place of the letter of the task that has that id.
-            letter = wire.letter_id(
-                f"{letter}:{reason}:{sha256(repr(headers).encode() + body).hexdigest()}", 0
-            )
+        if reason in wire.UNPROVEN:
+            # It must not take the place of the letter of the task that has its task id.
+            sent = [(name, said) for name, said in headers.items() if not name.startswith("x-")]
+            letter = wire.letter_id(f"{letter}:{reason}:{sha256(repr(sent).encode() + body).hexdigest()}", 0)
         death: dict[str, Any] = {
             "letter": letter,
             "reason": reason,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 import pytest
+from msgspec.structs import replace
 
 from celeriac.app import create_app
 from celeriac.control.remembered import remembered
@@ -107,6 +108,35 @@ def test_why_finds_also_the_letter_of_a_task_id_used_again(plan):
     answer = explain(plan, create_app(plan), "t-1")
     assert answer.verdict == "dead"
     assert sum(name.startswith("letter ") for name in answer.facts) == 2
+
+
+@pytest.mark.parametrize("reason", ["forged", "forbidden", "unreadable"])
+def test_a_message_that_proves_nothing_says_how_a_task_ended_only_where_nothing_else_does(plan, reason):
+    def letter(name: str, died_at: float, task: str) -> Letter:
+        made = letter_id(name, 0)
+        return Letter(
+            id=made,
+            reason=name,
+            queue="default",
+            died_at=died_at,
+            body=b"",
+            digest="",
+            task=task,
+            task_id="t-1",
+        )
+
+    app = create_app(plan)
+    with closing(Records(plan.state, plan.folder)) as records:
+        records.insert_letters([letter(reason, 20.0, "shop.drop")])
+        assert explain(plan, app, "t-1").sentence.startswith("shop.drop is dead")
+        records.insert_letters([letter("failed", 10.0, "shop.add")])
+        answer = explain(plan, app, "t-1")
+        assert answer.sentence.startswith("shop.add is dead because it failed")
+        assert sum(name.startswith("letter ") for name in answer.facts) == 2
+    app.backend.store_result("t-2", 3, "SUCCESS")
+    with closing(Records(plan.state, plan.folder)) as records:
+        records.insert_letters([replace(letter(reason, 30.0, "shop.drop"), id="2", task_id="t-2")])
+    assert explain(plan, app, "t-2").verdict == "succeeded"
 
 
 def test_a_run_is_shown_by_the_beginning_of_its_id_with_its_family(plan):
