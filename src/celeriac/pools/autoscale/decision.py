@@ -142,4 +142,5 @@ def _say(demand: Demand) -> str:
     ages = [line.oldest_age_s for line in demand.lines if line.messages and line.oldest_age_s is not None]
     oldest = f", the oldest for {max(ages):.1f}s" if ages else ""
     late = ", too long" if any(line.is_late for line in demand.lines) else ""
-    return f"{demand.waiting:g} wait{oldest}{late}, {demand.running} run"
+    # A share of what several workers read may be half a message.
+    return f"{math.ceil(demand.waiting)} wait{oldest}{late}, {demand.running} run"
