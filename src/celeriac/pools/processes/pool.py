@@ -14,6 +14,7 @@ from typing import Any
 from celery.concurrency.base import BasePool
 from celery.utils.log import get_logger
 from celery.worker import state
+from celery.worker.consumer.events import Events
 
 from celeriac.errors import AppError
 from celeriac.pools.processes.burial import Dead, bury
@@ -216,6 +217,7 @@ class TaskPool(BasePool):
             "initial_prefetch_count": self._consumer.prefetch_multiplier if self._consumer else 1,
             "prefetch_multiplier": self._consumer.prefetch_multiplier if self._consumer else 1,
             "disable_rate_limits": bool(self._consumer and self._consumer.disable_rate_limits),
+            "task_events": self._sends_task_events(),
         }
         others = [each for each in self.slots if each is not slot]
         hub, options = self._hub, dict(self.options)
@@ -244,6 +246,13 @@ class TaskPool(BasePool):
 
         slot.start(live, clear)
         self._watch_end(slot)
+
+    def _sends_task_events(self) -> bool:
+        """Say whether the worker sends them now; remote control may have changed that since it started."""
+        if self._consumer is None:
+            return False
+        sender = self._consumer.event_dispatcher or self._consumer.blueprint.steps.get(Events.name)
+        return sender is not None and sender.enabled and (not sender.groups or "task" in sender.groups)
 
     def _share(self) -> None:
         """Tell the slots how many they are: a rate limit is the whole worker's."""
