@@ -281,3 +281,37 @@ def test_when_the_parent_is_killed_its_slots_end_and_their_tasks_run_again(own_s
     own_shop.start()
     eventually(lambda: len(own_shop.runs("orphan")) == 2)
     own_shop.go("orphan")
+
+
+TELL = """\
+import threading
+seen = []
+def listen():
+    with app.connection_for_read() as connection:
+        keep = lambda event: seen.append((event["type"], event.get("uuid")))
+        app.events.Receiver(connection, handlers={"*": keep}).capture(limit=None, timeout=None, wakeup=False)
+threading.Thread(target=listen, daemon=True).start()
+def await_(what):
+    while not what(): time.sleep(0.05)
+await_(lambda: any(kind == "worker-heartbeat" for kind, _ in seen))
+def run():
+    sent = [t.add.delay(1, n) for n in range(20)]
+    for each in sent: end(each)
+    return {each.id for each in sent}
+def told(ids): return {uuid for kind, uuid in seen if kind == "task-succeeded"} & ids
+quiet = run()
+app.control.enable_events(reply=True, timeout=20, limit=1)
+loud = run()
+await_(lambda: told(loud) == loud)
+app.control.disable_events(reply=True, timeout=20, limit=1)
+quiet |= run()
+app.control.enable_events(reply=True, timeout=20, limit=1)
+again = run()
+await_(lambda: told(again) == again)
+out = [len(told(quiet))]
+"""
+
+
+def test_slots_tell_of_their_tasks_only_while_the_worker_is_to(own_shop: Shop) -> None:
+    own_shop.start()
+    assert own_shop.ask(TELL) == [0]
