@@ -233,6 +233,17 @@ def test_a_fanout_reaches_every_bound_queue_and_nobody_if_none_is_bound(broker: 
     assert [reader.drain(1) for reader in readers] == [["heard"], ["heard"]]
 
 
+def test_what_is_said_to_everybody_is_heard_before_tasks_are_taken(broker: Broker) -> None:
+    connection, control = broker.connect(), Exchange("control", type="fanout")
+    reader = Reader(connection)  # a worker consumes its tasks first, its mailbox by a channel of its own
+    box = Consumer(connection.channel(), [Queue("box", control)], callbacks=[reader._take], no_ack=True)
+    box.consume()
+    sender = broker.connect()
+    sender.Producer().publish("revoke", exchange=control, routing_key="", declare=[control])
+    send(sender, "task")
+    assert reader.drain(2) == ["revoke", "task"]
+
+
 def test_topics_match_words(broker: Broker) -> None:
     connection = broker.connect()
     topics = Exchange("topics", type="topic")

@@ -119,16 +119,22 @@ class Transport(virtual.Transport):
         Raises: socket.timeout after `timeout` seconds without a message.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        while not self._deliver_all():
+        while not self._deliver_rung():
             left_s = _SLEEP_S if deadline is None else deadline - time.monotonic()
             if left_s <= 0:
                 raise socket.timeout  # noqa: UP041 - the name kombu's documentation promises
             self._sleep(min(left_s, _SLEEP_S, self._until_due()))
 
-    def _deliver_all(self) -> int:
+    def _deliver_rung(self) -> int:
         if self.lease is not None and self.lease.bell.wait(0):
             self._rung()
-        return sum(channel.deliver() for channel in list(self.channels))
+        return self._deliver_all()
+
+    def _deliver_all(self) -> int:
+        # First what was said to everybody, on whatever channel: a task that was sent after its revoke is not to run
+        # before it.
+        channels = sorted(self.channels, key=lambda channel: not channel.is_unacked_only())
+        return sum(channel.deliver() for channel in channels)
 
     def _sleep(self, span_s: float) -> None:
         if self.lease is None:
@@ -171,7 +177,7 @@ class Transport(virtual.Transport):
     def _turn(self) -> None:
         """Deliver before each sleep of the loop, and see to it that it wakes for the next delayed message."""
         self.loop_thread = threading.get_ident()
-        delivered = sum(channel.deliver() for channel in list(self.channels))
+        delivered = self._deliver_all()
         has_new_alarm = self._set_alarm()
         if (delivered or has_new_alarm) and self.lease is not None:
             # The loop has settled already how long it sleeps. It must not: Celery queues acks for its next turn, and
