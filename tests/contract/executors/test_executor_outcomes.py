@@ -221,9 +221,10 @@ def test_the_bigger_priority_goes_first_when_slots_are_free_again(shop: Any) -> 
         wanted_ids = {each.id for each in holding}
         eventually(lambda: {each["id"] for each in shop.inspect("active")} == wanted_ids, within=WITHIN_S)
     sent = []
-    for _ in range(12):
+    for _ in range(8):
         for priority in (1, 8):
-            sent.append((priority, shop.send("again", 0, priority=priority)))
+            # Longer than a worker keeps to itself what it has fetched ahead.
+            sent.append((priority, shop.send("last", 0.3, priority=priority)))
     shop.end(key)
     for result in (*holding, *(each for _, each in sent)):
         result.get(timeout=WITHIN_S)
@@ -231,8 +232,8 @@ def test_the_bigger_priority_goes_first_when_slots_are_free_again(shop: Any) -> 
     places = {
         wanted: [order.index(each.id) for priority, each in sent if priority == wanted] for wanted in (1, 8)
     }
-    # What a worker had in hand already, a message a slot, keeps its turn.
-    assert sum(places[8]) / 12 + 4 < sum(places[1]) / 12
+    # Without priorities these would be later, having been sent later; what a slot had begun keeps its turn.
+    assert sum(places[8]) < sum(places[1])
 
 
 def test_a_task_reads_its_request(shop: Any) -> None:
