@@ -315,3 +315,17 @@ out = [len(told(quiet))]
 def test_slots_tell_of_their_tasks_only_while_the_worker_is_to(own_shop: Shop) -> None:
     own_shop.start()
     assert own_shop.ask(TELL) == [0]
+
+
+def test_a_task_revoked_by_its_stamp_is_dropped_without_an_error(shop: Shop) -> None:
+    said = shop.ask(
+        "control.revoke_by_stamped_headers({'batch': ['dropped']})\n"
+        "stamped = t.add.si(1, 1)\n"
+        "stamped.stamp(batch='dropped')\n"
+        "while 'TaskRevokedError' not in (said := str(end(stamped.apply_async()))): pass\n"
+        "[end(it) for it in [t.pid.delay() for _ in range(20)]]\n"
+        "out = said"
+    )
+    assert "TaskRevokedError" in said
+    eventually(lambda: "(revoked by header: {'batch': 'dropped'})" in shop.worker.log)
+    assert "an error escaped" not in shop.worker.log

@@ -14,7 +14,7 @@ from typing import Any
 
 from billiard.common import clear_terminate_handler_fired
 from celery.concurrency.prefork import process_destructor, process_initializer
-from celery.exceptions import WorkerShutdown, WorkerTerminate
+from celery.exceptions import TaskRevokedError, WorkerShutdown, WorkerTerminate
 from celery.worker import state as celery_state
 from kombu.asynchronous import Hub, set_event_loop
 from kombu.asynchronous.timer import Timer as LoopTimer
@@ -171,7 +171,9 @@ class Child:
         if not identity or not request.task.acks_late:
             self._copy.write(request.message)
         self.pool.request = request
-        request.execute_using_pool(self.pool)
+        # Revoked by its stamp: said, stored and acked by then.
+        with suppress(TaskRevokedError):
+            request.execute_using_pool(self.pool)
 
     _identity = ""
 

@@ -18,6 +18,10 @@ _LOOKING = frozenset(
 )  # fmt: skip
 
 
+#: commands that the slots are told of first: a task sent after its revoke may be on its way to one already
+_TOLD_FIRST = frozenset(("revoke", "terminate"))
+
+
 def handlers(pool: Any) -> dict[str, Callable[..., Any]]:
     """Give the handlers of all commands: Celery's, and the team's own, which run in the parent."""
     ours: dict[str, Callable[..., Any]] = {
@@ -33,14 +37,20 @@ def _scheduled(pool: Any, panel_state: Any, **_: Any) -> list[dict[str, Any]]:
 
 
 def _handle(pool: Any, name: str, handler: Callable[..., Any], panel_state: Any, **arguments: Any) -> Any:
-    if name in _LOOKING:
+    told = _TOLD.get(name)
+    if told is not None and name in _TOLD_FIRST:
+        _tell(pool, told, panel_state, arguments)
+    if name in _LOOKING and (name != "revoke_by_stamped_headers" or arguments.get("terminate")):
         pool.refresh()
     reply = handler(panel_state, **arguments)
-    told = _TOLD.get(name)
-    if told is not None and not (isinstance(reply, dict) and "error" in reply):
-        verb, details = told(panel_state.app, arguments)
-        pool.tell(verb, **details)
+    if told is not None and name not in _TOLD_FIRST and not (isinstance(reply, dict) and "error" in reply):
+        _tell(pool, told, panel_state, arguments)
     return reply
+
+
+def _tell(pool: Any, told: Callable[..., Told], panel_state: Any, arguments: dict[str, Any]) -> None:
+    verb, details = told(panel_state.app, arguments)
+    pool.tell(verb, **details)
 
 
 Told = tuple[str, dict[str, Any]]
