@@ -13,7 +13,7 @@ from celery.worker.autoscale import Autoscaler as CeleryAutoscaler
 from celeriac.app.sounding import LOOK_EVERY_S, Looker, max_waits_s
 from celeriac.events import emit
 from celeriac.pools.autoscale import Bounds, QueueSight, Watch
-from celeriac.pools.inhand import seen
+from celeriac.pools.inhand import snapshot
 from celeriac.tasks.runtime import runtime_of
 
 
@@ -126,8 +126,8 @@ def _by_worker(sights: Sequence[QueueSight], consumers_each: int) -> list[QueueS
 
 def _held() -> list[Any]:
     """Give the requests that wait in this worker for a slot."""
-    active = set(seen(state.active_requests))
-    return [it for it in seen(state.reserved_requests) if it not in active and not it.eta]
+    active = set(snapshot(state.active_requests))
+    return [it for it in snapshot(state.reserved_requests) if it not in active and not it.eta]
 
 
 def _is_handing_over() -> bool:

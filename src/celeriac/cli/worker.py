@@ -139,7 +139,7 @@ def say_what_still_runs() -> None:
     from celery.worker import state
 
     from celeriac.events import emit
-    from celeriac.pools.inhand import seen
+    from celeriac.pools.inhand import snapshot
 
     pause_s = _SAY_FIRST_S
     while True:
@@ -148,7 +148,7 @@ def say_what_still_runs() -> None:
         now = time.time()
         running = [
             f"{request.name}[{request.id}]" + (f" for {now - began:.0f}s" if began else "")
-            for request in seen(state.active_requests)
+            for request in snapshot(state.active_requests)
             for began in [getattr(request, "time_start", None)]
         ]
         if running:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-def seen(requests: Iterable[Any]) -> tuple[Any, ...]:
+def snapshot(requests: Iterable[Any]) -> tuple[Any, ...]:
     """Copy one of Celery's weak sets of requests, to which the thread that runs tasks adds meanwhile."""
     while True:
         try:

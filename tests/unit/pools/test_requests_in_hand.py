@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from celery.worker import state
 from kombu.asynchronous.timer import Timer
 
-from celeriac.pools.inhand import seen
+from celeriac.pools.inhand import snapshot
 from celeriac.pools.processes.answers import Answers
 
 
@@ -44,7 +44,7 @@ def changing(*names: str) -> tuple[Changing, list[Request]]:
 
 def test_requests_that_change_while_they_are_copied_are_copied_again():
     requests, kept = changing("a", "b")
-    assert {it.id for it in seen(requests)} == {"a", "b", "late"}
+    assert {it.id for it in snapshot(requests)} == {"a", "b", "late"}
     assert requests.looks > 1
     assert len(kept) == 2
 

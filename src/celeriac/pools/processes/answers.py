@@ -9,7 +9,7 @@ from typing import Any
 from celery.worker import control, state
 from kombu.utils.encoding import safe_repr
 
-from celeriac.pools.inhand import seen
+from celeriac.pools.inhand import snapshot
 
 
 class Answers:
@@ -39,10 +39,10 @@ class Answers:
 
     def _told(self) -> dict[str, list[dict[str, Any]]]:
         """Describe the tasks here as `celery inspect` does, with their arguments as text."""
-        active = seen(state.active_requests)
+        active = snapshot(state.active_requests)
         return {
             "active": [_info(it) for it in active],
-            "reserved": [_info(it) for it in seen(state.reserved_requests) if it not in active],
+            "reserved": [_info(it) for it in snapshot(state.reserved_requests) if it not in active],
             "scheduled": [
                 {**it, "request": _plain(it["request"])}
                 for it in control._iter_schedule_requests(self._slot.timer)
