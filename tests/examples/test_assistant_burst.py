@@ -115,7 +115,7 @@ def test_slots_follow_a_burst_from_the_first_late_task_to_the_last_freed_slot(
     assert told["first_freed_s"] > told["last_began_s"], told
     words = burst.assistant.workers.log
     assert re.search(
-        r"high_priority-1@\S+ has [34] slots now, and had 2: \d+ wait, the oldest for [\d.]+", words
+        r"high_priority-1@\S+ has 4 slots now, and had 2: \d+ wait, the oldest for [\d.]+", words
     )
 
 
