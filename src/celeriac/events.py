@@ -46,6 +46,23 @@ VOCABULARY: dict[str, tuple[int, str]] = {
         logging.WARNING,
         "the server does not tell when messages come, so this consumer looks every {every_ms} ms: {error}",
     ),
+    "sqs.waiting": (
+        logging.WARNING,
+        "queue {queue} cannot be read now, trying again in {pause_s:g} s: {error}",
+    ),
+    "sqs.reading_again": (logging.INFO, "queue {queue} is read again"),
+    "sqs.not_renewed": (
+        logging.WARNING,
+        "{count} messages of queue {queue} may be run a second time, for their lease was not renewed: {error}",
+    ),
+    "sqs.not_given_back": (
+        logging.WARNING,
+        "a message of queue {queue} comes back only when its lease of {lease_s} s ends: {error}",
+    ),
+    "sqs.not_deleted": (
+        logging.WARNING,
+        "an ended task of queue {queue} could not be acked yet, trying on: {error}",
+    ),
     "broker.unread": (logging.WARNING, "a broadcast message cannot be read, and nobody misses it: {error}"),
     "broker.poison": (logging.ERROR, "set aside a message that kept killing its worker, as letter {letter}"),
     "broker.set_aside": (logging.ERROR, "set aside a message of queue {queue}: {reason}"),

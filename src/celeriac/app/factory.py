@@ -32,8 +32,8 @@ from celeriac.tasks.decompression import bound_decompression
 from celeriac.tasks.policy import apply_policies
 from celeriac.tasks.runtime import POLICIES_SETTING, Runtime, policies_only, runtime_of, settle
 from celeriac.tasks.sending.amqp import drain_in_workers
-from celeriac.transports.redis.connection import Connection
-from celeriac.transports.redis.location import locate
+from celeriac.transports.connection import Connection
+from celeriac.transports.location import locate
 
 #: base class that Celery gives tasks -> ours; Celery chooses by the framework it finds itself in
 _TASKS = {
@@ -177,13 +177,13 @@ def _complete(app: Celery, plan: Plan) -> None:
     conf.beat_schedule = {**beat_schedule(plan), **conf.beat_schedule}
     # Celery asks the loader before its own table of backends, so that other apps of this process keep stock's.
     app.loader.override_backends = {**BACKENDS, **app.loader.override_backends}
-    redis = locate(conf.broker_url or "")
-    if redis is not None and not conf.value_set_for("broker_transport"):
-        conf.broker_transport = redis.transport
-        if redis.url != conf.broker_url:
-            conf.broker_url = redis.url
+    located = locate(conf.broker_url or "")
+    if located is not None and not conf.value_set_for("broker_transport"):
+        conf.broker_transport = located.transport
+        if located.url != conf.broker_url:
+            conf.broker_url = located.url
     # A team, or its plan, may have named another transport for that broker, Celery's own among them.
-    is_ours = redis is not None and conf.broker_transport == redis.transport
+    is_ours = located is not None and conf.broker_transport == located.transport
     if is_ours and app.amqp.Connection is KombuConnection:
         app.amqp.Connection = Connection
     if is_ours or (conf.broker_url and conf.broker_url.startswith("sqlite:")):

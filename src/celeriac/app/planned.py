@@ -72,4 +72,6 @@ def transport_options(plan: Plan) -> dict[str, Any]:
             for name, queue in plan.queues.items()
             if queue.max_length is not None
         },
+        # On SQS, which has no topics, the recorder is told of runs by a queue, if there is a recorder.
+        "keeps_events": plan.records is not None,
     }

@@ -1,4 +1,4 @@
-"""Whether a broker can be reached, found out by really connecting to it."""
+"""Whether a broker can be reached, found out by really connecting to it, and workers by it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from celery import Celery
 from kombu.connection import Connection
 
 from celeriac.app.urls import absolute
 from celeriac.errors import redacted
-from celeriac.transports.redis.location import locate
+from celeriac.transports.location import locate
 
 #: how long one broker may take to answer
 PATIENCE_S = 2.0
@@ -38,13 +39,29 @@ def trouble_with(
     return found[0] if found else f"no answer within {patience_s:g}s"
 
 
+def hears_broadcasts(app: Celery) -> bool:
+    """Say whether the app's workers can be asked and told something; SQS has no broadcasts."""
+    connection: Any = app.connection_for_write()
+    return bool(connection.supports_exchange_type("fanout"))
+
+
 def _try(url: str, patience_s: float, options: Mapping[str, Any]) -> str | None:
-    redis = locate(url)
-    if redis is not None:
-        options = {**options, "socket_connect_timeout": patience_s, "socket_timeout": patience_s}
-        url = redis.url
+    located = locate(url)
+    if located is not None:
+        client = {
+            "connect_timeout": patience_s,
+            "read_timeout": patience_s,
+            "retries": {"total_max_attempts": 1},
+        }
+        options = {
+            **options,
+            "socket_connect_timeout": patience_s,
+            "socket_timeout": patience_s,
+            "client-config": {**options.get("client-config", {}), **client},
+        }
+        url = located.url
     try:
-        transport = redis.transport if redis is not None else None
+        transport = located.transport if located is not None else None
         with Connection(
             url, transport=transport, connect_timeout=patience_s, transport_options=dict(options)
         ) as connection:

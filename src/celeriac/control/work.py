@@ -7,6 +7,8 @@ from typing import Any
 
 from celery import Celery
 
+from celeriac.app.reaching import hears_broadcasts
+from celeriac.control.asked import beating
 from celeriac.control.broker import NO_VIEW, LoadApp, consumers
 from celeriac.errors import BrokerError
 from celeriac.observe.metrics.scaling import WorkReading
@@ -42,13 +44,15 @@ def _running(plan: Plan, load: LoadApp) -> Counter[str]:
     except BrokerError as error:
         if error.code != NO_VIEW:
             raise
-        return _asked(load())
+        return _asked(plan, load())
     running: Counter[str] = Counter()
     for it in seen:  # several of one worker, on the executor `processes`
         running[it.name] += it.running
     return running
 
 
-def _asked(app: Celery) -> Counter[str]:
+def _asked(plan: Plan, app: Celery) -> Counter[str]:
+    if not hears_broadcasts(app):
+        return Counter({it.name: it.busy for it in beating(plan)})
     runs: dict[str, Any] = app.control.inspect(timeout=_ANSWERS_WITHIN_S).active() or {}
     return Counter({worker: len(tasks) for worker, tasks in runs.items()})

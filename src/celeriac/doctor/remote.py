@@ -7,6 +7,8 @@ from typing import Any
 
 from celery import Celery
 
+from celeriac.app.reaching import hears_broadcasts
+
 #: how long workers are given to answer; one whose loop runs a task itself answers later, and is left out
 _ANSWERS_WITHIN_S = 1.5
 
@@ -14,10 +16,10 @@ _ANSWERS_WITHIN_S = 1.5
 def registered(app: Celery, workers: Sequence[str]) -> dict[str, set[str]]:
     """Give worker → names of the tasks it knows, for those that answer.
 
-    workers: who lives; nobody is asked if there is none.
+    workers: who lives; nobody is asked if there is none, or if the broker has no broadcasts.
     Raises: whatever the broker's client raises.
     """
-    if not workers:
+    if not workers or not hears_broadcasts(app):
         return {}
     inspect: Any = app.control.inspect(
         destination=list(workers), timeout=_ANSWERS_WITHIN_S, limit=len(workers)

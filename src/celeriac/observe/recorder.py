@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from kombu.entity import Queue
 from kombu.exceptions import OperationalError
 from kombu.messaging import Consumer
 
@@ -79,8 +80,13 @@ class RunRecorder:
         try:
             connection.ensure_connection(max_retries=2, interval_start=0.1)
             channel = connection.channel()
-            queue = self._app.events.Receiver(channel, routing_key="task.#").queue
-            with Consumer(channel, [queue], on_message=self._take, on_decode_error=self._refuse, no_ack=True):
+            with Consumer(
+                channel,
+                [self._queue(channel)],
+                on_message=self._take,
+                on_decode_error=self._refuse,
+                no_ack=True,
+            ):
                 on_ready()
                 while not self._stopping.is_set():
                     self._gather(connection)
@@ -94,6 +100,11 @@ class RunRecorder:
                 connection.release()
             except (OperationalError, BrokerUnavailable, OSError, *connection.connection_errors):
                 connection.collect()
+
+    def _queue(self, channel: Any) -> Queue:
+        """Give the queue by which events come: this recorder's own, or one for all where the broker has no topics."""
+        shared = getattr(channel, "events_queue", None)
+        return Queue(shared) if shared else self._app.events.Receiver(channel, routing_key="task.#").queue
 
     def _gather(self, connection: Any) -> None:
         """Read events until there are enough, or they have waited long enough for others."""

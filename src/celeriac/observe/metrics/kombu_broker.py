@@ -1,4 +1,4 @@
-"""Looking at the queues of Redis and RabbitMQ through kombu, without consuming from them."""
+"""Looking at the queues of RabbitMQ, SQS and a stock Redis through kombu, without consuming from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ class KombuBroker:
 
     Ready messages and consumers are asked for by passive declaration. On Redis that sums the lists of all priorities;
     the oldest age comes from the ends of these lists, and unacked messages are counted for all queues together, with
-    delayed ones among them: stock Redis keeps both there. RabbitMQ tells a client neither.
+    delayed ones among them: stock Redis keeps both there. RabbitMQ tells a client neither. SQS counts ready, delayed
+    and held ones of each queue, and knows no consumers.
     """
 
     def __init__(self, app: Celery) -> None:
@@ -53,6 +54,9 @@ class KombuBroker:
         for name in names:
             # A channel of its own for each: RabbitMQ closes it when the queue is not there.
             with self._connection.channel() as channel:
+                if hasattr(channel, "counts"):
+                    queues.append(_counted(channel, name))
+                    continue
                 ready, consumers = _declared(channel, name)
                 oldest = _oldest_age_s(channel, name) if is_redis else None
                 queues.append(
@@ -65,6 +69,11 @@ class KombuBroker:
             with self._connection.channel() as channel:
                 unacked = int(channel.client.zcard(channel.unacked_index_key))
         return BrokerReading(queues=queues, unacked=unacked)
+
+
+def _counted(channel: Any, queue: str) -> QueueReading:
+    ready, delayed, held = channel.counts(queue)
+    return QueueReading(name=queue, ready=ready, delayed=delayed, unacked=held, consumers=None)
 
 
 def _declared(channel: Any, queue: str) -> tuple[int, int]:

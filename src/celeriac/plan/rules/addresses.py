@@ -9,7 +9,8 @@ from celeriac.plan.model import Plan
 from celeriac.plan.report import Report, clipped, write_or
 
 BROKERS = (
-    "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "memory", "filesystem",
+    "sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp", "sqs", "memory",
+    "filesystem",
 )  # fmt: skip
 #: those that keep a queue's max_length: ours, and RabbitMQ, which confirms what it takes
 BOUNDING = ("sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "amqps", "pyamqp")
@@ -87,15 +88,7 @@ def _judge_broker(plan: Plan, report: Report) -> None:
     # kombu takes several addresses of one cluster, parted by semicolons.
     for url in ";".join(plan.candidates).split(";"):
         scheme = scheme_of(url)
-        if scheme == "sqs":
-            report.add(
-                ("broker",),
-                "PLAN-040",
-                "a plan does not run on Amazon SQS yet: nothing that Celeriac promises was proved there.",
-                known=BROKERS,
-                fix="choose another kind, or run this project on plain Celery",
-            )
-        elif scheme not in BROKERS:
+        if scheme not in BROKERS:
             report.add(
                 ("broker",),
                 "PLAN-040",

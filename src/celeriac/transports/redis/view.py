@@ -11,8 +11,8 @@ from kombu.exceptions import OperationalError
 
 from celeriac import wire
 from celeriac.errors import BrokerUnavailable
+from celeriac.transports.connection import Connection
 from celeriac.transports.payload import MalformedEnvelope, decode
-from celeriac.transports.redis.connection import Connection
 from celeriac.transports.redis.delivery import mark_of
 from celeriac.transports.redis.envelope import sent_at
 from celeriac.transports.redis.keys import PRIORITIES

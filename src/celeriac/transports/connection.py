@@ -6,13 +6,9 @@ from typing import Any
 
 from kombu.connection import Connection as KombuConnection
 
-from celeriac.transports.redis.location import locate
+from celeriac.transports.location import TRANSPORTS, locate
 
-_OURS = {
-    "celeriac.transports.redis.transport:Transport": "redis",
-    "celeriac.transports.redis.transport:SentinelTransport": "sentinel",
-    "celeriac-redis": "redis+socket",
-}
+_OURS = {**TRANSPORTS, "celeriac-redis": "redis+socket"}
 #: what `locate` makes of redis+socket; kombu takes what stands before the plus for the transport
 _SOCKET = "celeriac-redis+socket"
 
