@@ -20,6 +20,7 @@ from servers.rabbitmq_server import RabbitMQServer, running_rabbitmq
 from servers.redis_server import RedisServer, running_redis
 from servers.redis_tls_server import TlsRedisServer, running_tls_redis
 from servers.soak import SoakFigures
+from servers.sqs_server import SqsServer, running_sqs
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -148,6 +149,13 @@ def rabbitmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit
         if is_ci():
             raise
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def sqs_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqsServer]:
+    """A stand-in for Amazon SQS for the whole session."""
+    with running_sqs(tmp_path_factory.mktemp("sqs")) as server:
+        yield server
 
 
 @pytest.fixture

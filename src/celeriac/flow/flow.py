@@ -19,7 +19,7 @@ from celeriac.flow.pacing import SharedRate
 from celeriac.plan import Breaker, Plan, Policy
 
 #: schemes of the brokers at which delayed tasks wait
-_KEEPING_DELAYED = frozenset({"sqlite", "redis", "rediss", "redis+socket", "sentinel"})
+_KEEPING_DELAYED = frozenset({"sqlite", "redis", "rediss", "redis+socket", "sentinel", "sqs"})
 #: where delayed tasks wait in a worker's memory, unacked: well within RabbitMQ's consumer timeout of half an hour
 _LONGEST_ELSEWHERE = timedelta(minutes=10)
 

@@ -30,6 +30,7 @@ from celeriac.plan.rules import (
     security,
     sending,
     settings,
+    sqs,
 )
 from celeriac.plan.shape import Shape
 
@@ -79,6 +80,7 @@ def report_contradictions(plan: Plan, report: Report, task_names: Collection[str
     security.judge(plan, report)
     sending.judge(plan, report)
     settings.judge(plan, report)
+    sqs.judge(plan, report)
 
 
 def _places_of(plan: Plan) -> Places:

@@ -46,8 +46,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     name: what the app is called.
     app: dotted path of an existing Celery app ("proj.celery:app"); None: Celeriac makes one named `name`.
     imports: modules that define tasks.
-    broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, memory or filesystem.
-        Of several, the first that can be reached at start is used; after that nothing is switched.
+    broker: URL of the broker; sqlite, redis, rediss, redis+socket, sentinel, amqp, amqps, pyamqp, sqs, memory or
+        filesystem. Of several, the first that can be reached at start is used; after that nothing is switched.
     results: URL of the result backend, like postgresql://; empty: beside the broker (SQLite and Redis), else
         `.celeriac/results.db`.
     state: SQL URL of the records; empty: beside the broker (SQLite), else `.celeriac/records.db`.

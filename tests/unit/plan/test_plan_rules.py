@@ -8,6 +8,7 @@ import pytest
 
 from celeriac.plan import (
     Autoscale,
+    Flower,
     Letters,
     Plan,
     Policy,
@@ -150,7 +151,49 @@ RULES = {
     ),
     "a broker is of a known kind": (plan(broker="reddis://h", results="rpc://"), "PLAN-040", "broker"),
     "each broker of a cluster is": (plan(broker="amqp://a;amp://b", results="rpc://"), "PLAN-040", "broker"),
-    "a broker is not SQS": (plan(broker="sqs://", results="rpc://"), "PLAN-040", "broker"),
+    "queues of SQS differ in more than dots": (
+        plan(
+            broker="sqs://",
+            queues={"mail.out": Queue(), "mail-out": Queue()},
+            pools={"web": Pool(queues=("mail.out", "mail-out"))},
+        ),
+        "PLAN-180",
+        'queues["mail-out"]',
+    ),
+    "the letters' queue of SQS is one of its own": (
+        plan(
+            broker="sqs://",
+            queues={"celeriac-dead": Queue()},
+            pools={"web": Pool(queues=("celeriac-dead",))},
+        ),
+        "PLAN-180",
+        "letters.queue",
+    ),
+    "a queue's name fits SQS": (
+        plan(broker="sqs://", celery={"broker_transport_options": {"queue_name_prefix": "p" * 70}}),
+        "PLAN-181",
+        "letters.queue",
+    ),
+    "SQS has no priorities": (
+        plan(broker="sqs://", tasks={"shop.*": Policy(priority=5)}),
+        "PLAN-182",
+        'tasks["shop.*"].priority',
+    ),
+    "no process settles for another on SQS": (
+        plan(broker="sqs://", pools={"web": Pool(queues=("default",), executor="processes")}),
+        "PLAN-183",
+        'pools["web"].executor',
+    ),
+    "Flower sees nothing on SQS": (plan(broker="sqs://", flower=Flower()), "PLAN-184", "flower"),
+    "results do not make queues at SQS": (plan(broker="sqs://", results="rpc://"), "PLAN-185", "results"),
+    "SQS waits for the end of a task": (
+        plan(
+            broker="sqs://",
+            pools={"web": Pool(queues=("default",), time_limit=43201 * S, grace=43201 * S)},
+        ),
+        "PLAN-186",
+        'pools["web"].time_limit',
+    ),
     "a broker has a scheme": (plan(broker="localhost", results="rpc://"), "PLAN-040", "broker"),
     "RabbitMQ waits for the end of a task": (
         plan(
@@ -207,7 +250,7 @@ RULES = {
     ),
     "an import is a dotted path": (plan(imports=("shop", "shop:tasks")), "PLAN-019", "imports[1]"),
 }
-WARNINGS = {"PLAN-031", "PLAN-041", "PLAN-045", "PLAN-046"}
+WARNINGS = {"PLAN-031", "PLAN-041", "PLAN-045", "PLAN-046", "PLAN-182", "PLAN-186"}
 
 
 @pytest.mark.parametrize(("broken", "code", "at"), RULES.values(), ids=RULES.keys())

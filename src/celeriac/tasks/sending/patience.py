@@ -31,6 +31,12 @@ def bounded(app: Any, deadline_s: float, room_s: float | None = None) -> Any:
     driver = transport.driver_type
     part_s = deadline_s / _PARTS
     options: dict[str, Any] = dict.fromkeys(_BOUNDS.get(driver, ()), part_s)
+    if driver == "sqs":
+        options["client-config"] = {
+            "connect_timeout": part_s,
+            "read_timeout": part_s,
+            "retries": {"total_max_attempts": 1},
+        }
     if driver == "amqp":
         # Without confirms RabbitMQ says nothing of a message that it did not take.
         options["confirm_publish"] = True

@@ -19,6 +19,8 @@ _EVENTS = "task.#"
 _EVENTS_KEPT_S = 3600
 #: how the queues end by which Celery's remote control asks and is answered
 _MAILBOX = "celery.pidbox"
+#: how those begin by which `celery events` and Flower listen
+_EVENT_QUEUES = "celeryev."
 _COUNTED = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
@@ -38,7 +40,7 @@ class QueueChannel(KombuChannel):
             raise explained(error, "sqs") from error
 
     def _new_queue(self, queue: str, **kwargs: Any) -> str:
-        if queue.endswith(_MAILBOX):
+        if queue.endswith(_MAILBOX) or queue.startswith(_EVENT_QUEUES):
             raise BrokerError(
                 "BROKER-067",
                 "workers on SQS can be asked and told nothing: it has no broadcasts.",
