@@ -6,17 +6,21 @@ import json
 import os
 import re
 import signal
+import sys
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
 import pytest
 
+from celeriac.scaffold import Answers, generate
 from servers.example import Example
-from servers.project import Running
+from servers.project import SOURCE, Project, Running
 from servers.redis_server import free_port
+from servers.sqs_server import SqsServer
 from servers.waiting import eventually
 
 if TYPE_CHECKING:
@@ -280,3 +284,17 @@ def test_help_lists_what_make_can_do(new_etl: Callable[..., Etl]) -> None:
     said = new_etl().make("help").stdout
     for target in ("demo", "up", "test", "check", "beat", "flower", "metrics", "letters"):
         assert re.search(rf"^  make {target} ", said, re.MULTILINE), target
+
+
+def test_the_demo_of_a_project_for_sqs_runs(tmp_path: Path, sqs_server: SqsServer) -> None:
+    """With what the template says otherwise for SQS: no `processes`, no priorities, no Flower."""
+    environ = {"CELERY_BROKER_URL": sqs_server.url, "METRICS_ADDRESS": f"127.0.0.1:{free_port()}"}
+    project = Project(tmp_path / "worker-celery-sales", environ=environ)
+    project.environ["PYTHONPATH"] = str(SOURCE)
+    generate(project.folder, Answers(name="worker-celery-sales", template="etl", broker="sqs"))
+    try:
+        done = project.run("make", f"PYTHON={sys.executable}", "demo", within=300)
+    finally:
+        project.close()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_demo_shows_everything(done.stdout)

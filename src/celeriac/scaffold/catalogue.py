@@ -27,6 +27,7 @@ BROKERS: dict[str, str] = {
     "sqlite": "a file: no server",
     "redis": "Redis",
     "rabbitmq": "RabbitMQ",
+    "sqs": "Amazon SQS",
 }
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -52,14 +53,6 @@ def check_answers(answers: Answers) -> Answers:
             at="--template",
             known=TEMPLATES,
             fix=_write(answers.template, TEMPLATES),
-        )
-    if answers.broker == "sqs":
-        raise ScaffoldError(
-            "NEW-005",
-            "Celeriac does not run on Amazon SQS yet: no plan can name it, so no project is made for it",
-            at="--broker",
-            known=BROKERS,
-            fix="choose another broker",
         )
     if answers.broker not in BROKERS:
         raise ScaffoldError(

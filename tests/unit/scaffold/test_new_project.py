@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from celeriac.deploy import compose
 from celeriac.deploy.units import writable_folders
 from celeriac.errors import ScaffoldError
-from celeriac.plan import read_plan
+from celeriac.plan import check, read_plan
 from celeriac.scaffold import (
     BROKERS,
     TEMPLATES,
@@ -50,12 +50,17 @@ def test_what_is_generated_is_python_toml_and_a_plan_that_holds_together(templat
 
 
 def test_the_broker_chosen_is_what_is_installed_and_named_in_the_example_environment():
-    redis, rabbitmq, sqlite = (render(answers(broker=broker)) for broker in ("redis", "rabbitmq", "sqlite"))
+    redis, rabbitmq, sqlite, sqs = (
+        render(answers(broker=broker)) for broker in ("redis", "rabbitmq", "sqlite", "sqs")
+    )
     assert redis["requirements.txt"].startswith("celeriac[flower,postgres,redis]\n")
     assert rabbitmq["requirements.txt"].startswith("celeriac[flower,postgres]\n")
     assert "\nCELERY_BROKER_URL=redis://" in redis[".env.example"]
     assert "\nCELERY_BROKER_URL=amqp://" in rabbitmq[".env.example"]
     assert "\nCELERY_BROKER_URL" not in sqlite[".env.example"]
+    assert sqs["requirements.txt"].startswith("celeriac[sqs,postgres]\n")
+    assert "\nCELERY_BROKER_URL=sqs://\n" in sqs[".env.example"]
+    assert "image: motoserver" in sqs[".github/workflows/ci.yml"]
     assert "image: redis" in redis[".github/workflows/ci.yml"]
     assert "services:" not in sqlite[".github/workflows/ci.yml"]
 
@@ -73,6 +78,19 @@ def test_the_broker_chosen_is_what_is_installed_and_named_in_the_example_environ
 )
 def test_celeriac_is_required_as_asked_with_the_extras_of_the_project(celeriac, line):
     assert render(answers(celeriac=celeriac))["requirements.txt"].splitlines()[0] == line
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_a_project_for_sqs_says_nothing_that_sqs_could_not_keep(template, tmp_path):
+    files = generate(tmp_path, answers(template, "sqs"))
+    environ = {
+        "CELERY_BROKER_URL": "sqs://",
+        "CELERY_RESULT_BACKEND": "redis://h/1",
+        "STATE_URL": "postgresql://h/d",
+    }
+    assert check(read_plan(tmp_path / "celeriac.toml", environ=environ)) == []
+    told = {path for path in files if "flower" in (tmp_path / path).read_text().lower()}
+    assert told == set()
 
 
 def test_a_checkout_is_installed_by_make_alone_so_that_an_image_needs_none():
@@ -132,7 +150,6 @@ def test_the_etl_template_has_the_layout_that_people_know():
     [
         (answers("elt"), "NEW-001", 'write "etl"'),
         (answers(broker="rabitmq"), "NEW-002", 'write "rabbitmq"'),
-        (answers(broker="sqs"), "NEW-005", "choose another broker"),
         (answers(name="Worker"), "NEW-003", None),
         (answers(name="worker-celery-../x"), "NEW-003", None),
         (answers(name="worker-celery-"), "NEW-003", None),
