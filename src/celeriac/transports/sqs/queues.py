@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from botocore.config import Config
 from kombu.transport.SQS import Channel as KombuChannel
 from kombu.transport.virtual.exchange import TopicExchange
 
@@ -25,6 +26,13 @@ _COUNTED = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesDelayed",
     "ApproximateNumberOfMessagesNotVisible",
+)
+
+
+#: unless the transport option `client-config` says otherwise; botocore's own waits a minute, five times. An answer that
+#: is waited for longer than a lease would bring messages that others have got by then.
+_CLIENT = Config(
+    connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, max_pool_connections=50
 )
 
 
@@ -51,6 +59,11 @@ class QueueChannel(KombuChannel):
             return str(super()._new_queue(queue, **kwargs))
         except FAILURES as error:
             raise explained(error, queue) from error
+
+    def _new_boto_client(self, service: Any, *who: Any, config: Config | None = None, **whom: Any) -> Any:
+        asked = _CLIENT.merge(Config(**(self.transport_options.get("client-config") or {})))
+        whom["config"] = asked.merge(config) if config else asked
+        return super()._new_boto_client(service, *who, **whom)
 
     def _create_queue(self, queue_name: str, attributes: dict[str, str]) -> Any:
         if queue_name == self.canonical_queue_name(EVENTS_QUEUE):
