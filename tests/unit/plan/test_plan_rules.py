@@ -184,6 +184,15 @@ RULES = {
         "PLAN-183",
         'pools["web"].executor',
     ),
+    "no process settles for another over TLS to RabbitMQ": (
+        plan(
+            broker="amqps://h",
+            results="rpc://",
+            pools={"web": Pool(queues=("default",), executor="processes")},
+        ),
+        "PLAN-183",
+        'pools["web"].executor',
+    ),
     "Flower sees nothing on SQS": (plan(broker="sqs://", flower=Flower()), "PLAN-184", "flower"),
     "results do not make queues at SQS": (plan(broker="sqs://", results="rpc://"), "PLAN-185", "results"),
     "SQS waits for the end of a task": (

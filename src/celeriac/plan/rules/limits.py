@@ -7,6 +7,7 @@ from datetime import timedelta
 from celeriac.plan.model import Plan
 from celeriac.plan.profiles import OF_PROCESSES, effective
 from celeriac.plan.report import PlanPath, Report, clipped
+from celeriac.plan.rules.addresses import scheme_of
 from celeriac.plan.tables.pools import Pool
 from celeriac.plan.tables.tasks import Policy
 from celeriac.units import say_duration
@@ -14,6 +15,8 @@ from celeriac.units import say_duration
 #: what Celery's executors can do about a task that takes too long; eventlet's takes a limit, and forgets it
 _KEEP_HARD_LIMITS = ("prefork", "processes", "asyncio", "gevent")
 _KEEP_SOFT_LIMITS = ("prefork", "processes", "asyncio")
+#: brokers at which the parent of `processes` can settle for a slot that died; RabbitMQ without TLS, by its socket
+_SETTLED_FOR = ("sqlite", "redis", "rediss", "redis+socket", "sentinel", "amqp", "pyamqp")
 _OF_PROCESSES_ONLY = ("autoscale", "max_tasks_per_child", "max_memory_per_child")
 
 
@@ -22,6 +25,7 @@ def judge(plan: Plan, report: Report) -> None:
     readers: dict[str, list[tuple[str, Pool]]] = {}
     for name, pool in plan.pools.items():
         _judge_pool(report, name, pool)
+        _judge_settling(report, plan, name, pool)
         for queue in pool.queues:
             readers.setdefault(queue, []).append((name, pool))
     for glob, policy in plan.tasks.items():
@@ -51,6 +55,24 @@ def _judge_pool(report: Report, name: str, pool: Pool) -> None:
             f'pool "{clipped(name)}" has both a fixed concurrency and autoscale.',
             fix="keep one of the two",
             needs=[(*path, "autoscale")],
+        )
+
+
+def _judge_settling(report: Report, plan: Plan, name: str, pool: Pool) -> None:
+    if effective(pool).executor != "processes":
+        return
+    # kombu takes several addresses of one cluster, parted by semicolons.
+    kinds = [scheme_of(url) for url in ";".join(plan.candidates).split(";")]
+    unsettled = next((kind for kind in kinds if kind not in _SETTLED_FOR), None)
+    if unsettled is not None:
+        report.add(
+            ("pools", name, "executor"),
+            "PLAN-183",
+            f'pool "{clipped(name)}" runs on processes, whose parent cannot settle for them at a '
+            f'"{clipped(unsettled)}" broker.',
+            known=["prefork", "threads", "solo", "asyncio", "gevent"],
+            fix='write executor = "prefork"',
+            needs=[("broker",)],
         )
 
 

@@ -6,7 +6,6 @@ import string
 from datetime import timedelta
 
 from celeriac.plan.model import Plan
-from celeriac.plan.profiles import effective
 from celeriac.plan.report import Report, clipped
 from celeriac.plan.rules.addresses import scheme_of
 from celeriac.units import say_duration
@@ -83,15 +82,6 @@ def _judge_queues(plan: Plan, report: Report) -> None:
 
 def _judge_pools(plan: Plan, report: Report) -> None:
     for name, pool in plan.pools.items():
-        if effective(pool).executor == "processes":
-            report.add(
-                ("pools", name, "executor"),
-                "PLAN-183",
-                "the executor processes cannot settle for its slots on SQS.",
-                known=["prefork", "threads", "solo", "asyncio", "gevent"],
-                fix='write executor = "prefork"',
-                needs=[("broker",)],
-            )
         if pool.time_limit is not None and pool.time_limit > _HELD_MAX:
             report.add(
                 ("pools", name, "time_limit"),
