@@ -19,6 +19,7 @@ from celeriac.backends.redis.chords import RedisChords
 from celeriac.backends.redis.listening import ResultConsumer
 from celeriac.backends.redis.scripts import WRITE
 from celeriac.backends.redis.store import Store, told
+from celeriac.backends.waiters import FewWaiters
 from celeriac.backends.waiting import ids_before
 from celeriac.errors import ResultsUnavailable
 from celeriac.events import emit
@@ -31,7 +32,7 @@ _EVIDENT = b'{"status": "'
 _VERDICTS = (Standing.OVERTAKEN, Standing.OPEN, Standing.SUCCEEDED)
 
 
-class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):
+class RedisBackend(Keeps, Outcomes, Fires, FewWaiters, stock.RedisBackend):
     """Keeps results, groups and chords on the server of `redis://…`, results where stock Celery looks for them.
 
     Results expire after `result_expires` (failures after `result_failure_expires`). An unfinished chord is kept until
@@ -73,12 +74,6 @@ class RedisBackend(Keeps, Outcomes, Fires, stock.RedisBackend):
 
     def on_task_call(self, producer: Any, task_id: str) -> None:
         """Subscribe to nothing yet: whoever waits for a result asks for it first, and subscribes then."""
-
-    def remove_pending_result(self, result: Any) -> Any:
-        """Forget that somebody waits for a result. This is asked of each as it goes; most, nobody has waited for."""
-        if any(result.id in waited_for for waited_for in self._pending_results):
-            super().remove_pending_result(result)
-        return result
 
     # -- one result
 
