@@ -15,6 +15,7 @@ from kombu.connection import ConnectionPool
 
 from celeriac.plan import Plan
 from celeriac.security import guard_of
+from celeriac.tasks.results import Results
 from celeriac.tasks.runtime import queues_of, sending_of
 from celeriac.tasks.sending.draining import Drainer
 from celeriac.tasks.sending.outage import Outage
@@ -78,6 +79,11 @@ class AMQP(stock.AMQP):
     def short_way(self) -> ShortWay:
         """The short way of plain calls of this app's tasks."""
         return ShortWay(self.app)
+
+    @cached_property
+    def results(self) -> Results:
+        """The class of this app's results."""
+        return Results(self.app)
 
     @cached_property
     def create_task_message(self) -> Callable[..., Any]:
