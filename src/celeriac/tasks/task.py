@@ -9,6 +9,7 @@ import celery
 from celeriac.plan import Policy
 from celeriac.tasks.policy import REQUEST, STRATEGY, governing, impose
 from celeriac.tasks.retry import guard
+from celeriac.tasks.signature import signature_of
 
 
 class Task(celery.Task):
@@ -50,6 +51,13 @@ class Task(celery.Task):
         if way is not None and way.is_open(self, options):
             return way.send(self, args, kwargs, task_id, producer, (link, link_error), shadow, options)
         return super().apply_async(args, kwargs, task_id, producer, link, link_error, shadow, **options)
+
+    def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
+        """Make a signature of the task, as Celery does; one that groups send sooner."""
+        starkwargs.setdefault("app", self.app)
+        return signature_of(self, args, *starargs, **starkwargs)
+
+    subtask = signature
 
     def AsyncResult(self, task_id: str, **kwargs: Any) -> Any:  # noqa: N802 - Celery's name
         """Give the result of a task by its id, as Celery does; one that is lighter."""
