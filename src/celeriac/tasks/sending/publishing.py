@@ -44,6 +44,7 @@ class TaskSender:
         self._retry, self._policy = conf.task_publish_retry, conf.task_publish_retry_policy
         self._delivery_mode = conf.task_default_delivery_mode
         self._serializer, self._compression = conf.task_serializer, conf.task_compression
+        self._declared: list[Any] = []
         self._routing_key, self._exchange = conf.task_default_routing_key, amqp.default_exchange
 
     def __call__(
@@ -128,8 +129,15 @@ class TaskSender:
             exchange = queue.exchange.name or self._exchange
             routing_key = routing_key or queue.routing_key or self._routing_key
         if declare is None and queue and not isinstance(queue, Broadcast):
-            declare = [queue]
+            declare = self._declaring(queue)
         return Way(exchange, routing_key, name, declare, mode)
+
+    def _declaring(self, queue: Any) -> list[Any]:
+        """Give a list of one queue: the same for all messages of a batch, unless a receiver may change it."""
+        last = self._declared
+        if signals.before_task_publish.receivers or not last or last[0] is not queue:
+            last = self._declared = [queue]
+        return last
 
     def _tell(
         self, name: str, message: Any, way: Way, producer: Any, dispatcher: Any, **retrying: Any
