@@ -13,6 +13,7 @@ from rich.console import Console
 
 from benchmarks import report
 from benchmarks.depths import measure_depths
+from benchmarks.groups import measure_groups
 from benchmarks.measures import FULL, QUICK, Figures, measure, measure_naps
 from benchmarks.systems import SYSTEMS, System
 
@@ -62,11 +63,16 @@ def main(quick: bool, rounds: int, only: str, loaded: bool, results: bool | None
                 console.print(f"round {number}: {system.name}: {_line(figures)}", highlight=False)
     is_whole = not (only or results is not None)
     depths = _depths(1_000_000 if not quick else 50_000) if is_whole else {}
+    groups = _groups() if is_whole else {}
     report.show(taken, console)
     if depths:
         console.print(report.depths_line(depths), highlight=False)
+    if groups:
+        console.print(report.groups_line(groups), highlight=False)
     if is_whole:
-        raw = report.write(taken, depths, report.machine(load_before), kind="quick" if quick else "peers")
+        raw = report.write(
+            taken, depths, groups, report.machine(load_before), kind="quick" if quick else "peers"
+        )
         console.print(f"raw figures: {raw}\nto show them: python -m benchmarks.publish", highlight=False)
 
 
@@ -102,6 +108,11 @@ def _measure(system: System, *, quick: bool, stored: bool) -> Figures:
 def _depths(deep: int) -> Figures:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=FOLDERS) as folder:
         return measure_depths(Path(folder), deep)
+
+
+def _groups() -> Figures:
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=FOLDERS) as folder:
+        return measure_groups(Path(folder))
 
 
 def _line(figures: Figures) -> str:

@@ -19,7 +19,7 @@ GIVES_UP_AFTER_S = 10.0
 
 
 def send(app: Any, how: str, kind: str, arguments: list[tuple[Any, ...]]) -> dict[str, float]:
-    """Send all; `how` is "one_by_one" or "in_bulk"."""
+    """Send all; `how` is "one_by_one", "in_bulk" or "as_group"."""
     app.connect()
     sender = getattr(app, how)
     started = time.monotonic()

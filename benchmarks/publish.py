@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks import aims
 from benchmarks.drawing import draw
-from benchmarks.report import RESULTS, depths_line, markdown
+from benchmarks.report import RESULTS, depths_line, groups_line, markdown
 from benchmarks.systems import STOCK, SYSTEMS
 
 ROOT = RESULTS.parents[1]
@@ -43,7 +43,10 @@ def publish(path: Path) -> None:
     PLOT.write_text(draw(middle, about.replace("**", "")))
     raw = f"benchmarks/results/{path.name}"
     versions = ", ".join(f"{name} {number}" for name, number in run["versions"].items())
-    tables = f"{markdown(middle)}\n\n{depths_line(run['depths'])}\n\nMeasured with {versions}."
+    lines = [depths_line(run["depths"])]
+    if run.get("groups"):  # runs of before have none
+        lines.append(groups_line(run["groups"]))
+    tables = "\n\n".join([markdown(middle), *lines, f"Measured with {versions}."])
     _between(ROOT / "docs" / "performance.md", f"Medians of [one run](../{raw}): {about}.\n\n{tables}")
     _between(ROOT / "docs" / "performance.md", aims.table(middle["stored"], run["depths"]), "aims")
     _between(ROOT / "README.md", f"{_short(middle['stored'])}\n\nMedians of [one run]({raw}): {about}.")

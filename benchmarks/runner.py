@@ -41,7 +41,7 @@ class Runner:
     ) -> dict[str, Any]:
         """Run the producer, a process of its own, and give its figures.
 
-        how: "one_by_one" or "in_bulk". what: "send", or "idle": each when the one before has run.
+        how: "one_by_one", "in_bulk" or "as_group". what: "send", or "idle": each when the one before has run.
         """
         command = [self.system.python, "-m", "benchmarks.produce", f"benchmarks.apps.{self.system.app}"]
         command += [how if what == "send" else what, kind, str(count), str(payload_bytes), str(self.sent)]

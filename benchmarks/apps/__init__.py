@@ -2,9 +2,9 @@
 
 `noop` counts itself and returns its number, `load` does the same with a text beside it, `nap` waits 50 ms first. Each
 module has `connect()`, `one_by_one(kind, arguments)` and, where the system can send many at once,
-`in_bulk(kind, arguments)`. Told by the environment: BENCH_REDIS (without a database), BENCH_STORED ("1": results are
-stored), BENCH_TICKS, and BENCH_NAPPERS, how many naps one worker process takes at once ("" where the worker is for
-short tasks).
+`in_bulk(kind, arguments)`; Celery's and ours have `as_group(kind, arguments)`. Told by the environment: BENCH_REDIS
+(without a database), BENCH_STORED ("1": results are stored), BENCH_TICKS, and BENCH_NAPPERS, how many naps one worker
+process takes at once ("" where the worker is for short tasks).
 """
 
 from __future__ import annotations

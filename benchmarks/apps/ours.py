@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
+from celery import group
+
 import celeriac
 from benchmarks.apps import BULK, NAP_S, stores
 from benchmarks.ticks import tick
@@ -52,3 +54,9 @@ def in_bulk(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
     task, source = app.tasks[f"bench.{kind}"], iter(arguments)
     while some := [(task, each) for each in islice(source, BULK)]:
         celeriac.send_many(some)
+
+
+def as_group(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
+    """Send all as one group, by one call."""
+    task = app.tasks[f"bench.{kind}"]
+    group(task.s(*each) for each in arguments).apply_async()

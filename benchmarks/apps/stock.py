@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from celery import Celery
+from celery import Celery, group
 
 from benchmarks.apps import BULK, NAP_S, redis_url, stores
 from benchmarks.ticks import tick
@@ -60,3 +60,9 @@ def in_bulk(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
     with app.producer_or_acquire() as producer, producer.batch(max_size=BULK):
         for each in arguments:
             task.apply_async(each, producer=producer)
+
+
+def as_group(kind: str, arguments: Iterable[tuple[Any, ...]]) -> None:
+    """Send all as one group, by one call."""
+    task = app.tasks[f"bench.{kind}"]
+    group(task.s(*each) for each in arguments).apply_async()
