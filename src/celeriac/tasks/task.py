@@ -11,6 +11,9 @@ from celeriac.tasks.policy import REQUEST, STRATEGY, governing, impose
 from celeriac.tasks.retry import guard
 from celeriac.tasks.signature import signature_of
 
+#: what somebody has put in their places is called, by whoever watches a process from outside
+_SIGNATURE, _RESULT = celery.Task.signature, celery.Task.AsyncResult
+
 
 class Task(celery.Task):
     """A Celery task that follows a policy, and becomes a letter when it fails for good.
@@ -54,6 +57,8 @@ class Task(celery.Task):
 
     def signature(self, args: Any = None, *starargs: Any, **starkwargs: Any) -> Any:
         """Make a signature of the task, as Celery does; one that groups send sooner."""
+        if celery.Task.signature is not _SIGNATURE:
+            return super().signature(args, *starargs, **starkwargs)
         starkwargs.setdefault("app", self.app)
         return signature_of(self, args, *starargs, **starkwargs)
 
@@ -63,5 +68,7 @@ class Task(celery.Task):
         """Give the result of a task by its id, as Celery does; one that is lighter."""
         app = self._get_app()
         results = getattr(app.amqp, "results", None)
-        kind = app.AsyncResult if results is None else results()
+        if results is None or celery.Task.AsyncResult is not _RESULT:
+            return super().AsyncResult(task_id, **kwargs)
+        kind = results()
         return kind(task_id, backend=self.backend, task_name=self.name, **kwargs)

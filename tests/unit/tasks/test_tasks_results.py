@@ -9,9 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
+import celery
 import pytest
 from celery import Celery
 from celery import result as stock
+from celery.app import amqp as stock_amqp
 from vine import barrier, promise
 
 from celeriac import Plan, create_app
@@ -130,4 +132,13 @@ def test_what_is_put_in_the_place_of_celerys_functions_is_called(app: Celery) ->
     with mock.patch.object(stock.AsyncResult, "__init__", autospec=True, side_effect=before) as watched:
         _ours(app)
     assert watched.call_count == 1
+    method = celery.Task.AsyncResult
+    with mock.patch.object(celery.Task, "AsyncResult", autospec=True, side_effect=method) as watched:
+        _ours(app)
+    assert watched.call_count == 1
     assert isinstance(_ours(app), AsyncResult)
+
+
+def test_an_app_with_an_amqp_class_of_its_own_has_celerys_results(app: Celery) -> None:
+    app.amqp = stock_amqp.AMQP(app)
+    assert type(_ours(app)) is app.AsyncResult

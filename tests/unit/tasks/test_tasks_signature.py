@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from unittest import mock
 
+import celery
 import pytest
 from celery import Celery, canvas, chain, chord, group, signals
 from celery.canvas import StampingVisitor
@@ -249,6 +250,10 @@ def test_what_is_put_in_the_place_of_celerys_functions_is_called() -> None:
         with mock.patch.object(canvas.Signature, name, autospec=True) as watched:
             getattr(add.s(1), name)()
         assert watched.call_count == 1
+    method = celery.Task.signature
+    with mock.patch.object(celery.Task, "signature", autospec=True, side_effect=method) as watched:
+        assert type(add.s(1)) is canvas.Signature
+    assert watched.call_count == 1
     assert type(add.s(1)) is Signature
 
 
