@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 
-from celeriac.errors import BrokerError, BrokerUnavailable
-
-if importlib.util.find_spec("boto3") is None:
-    raise BrokerError(
-        "BROKER-060",
-        "an sqs:// broker needs the package boto3, which is not installed.",
-        fix="pip install 'celeriac[sqs]'",
-    )
-
 from botocore import exceptions
+
+from celeriac.errors import BrokerError, BrokerUnavailable
 
 #: what a call to SQS raises
 FAILURES = (exceptions.BotoCoreError, exceptions.ClientError)
