@@ -186,7 +186,7 @@ def test_a_broker_that_cannot_be_looked_into_hides_nothing_else(shop):
     assert answer["looked_at"] == ["the result backend", "the dead letters"]
     refused = shop.celeriac("send", "shop.add", "1")
     assert refused.returncode == 1
-    assert refused.stderr.startswith("UP-024")
+    assert refused.stderr.startswith("SEND-001")
     assert "secret" not in refused.stderr
     assert shop.celeriac("queues").returncode == 1
 

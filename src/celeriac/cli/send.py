@@ -11,7 +11,7 @@ import click
 from celeriac.cli.completion import queue_names, task_names
 from celeriac.cli.context import Project, pass_project
 from celeriac.cli.output import json_option, nearest, print_json
-from celeriac.errors import CommandError, SuperviseError, redacted
+from celeriac.errors import CeleriacError, CommandError, SuperviseError, redacted
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -126,6 +126,8 @@ def send(
         if known is None:
             return app.send_task(task, args, kwargs, **options)
         return known.apply_async(args, kwargs, **options)
+    except CeleriacError:
+        raise
     except (OperationalError, OSError, RuntimeError) as error:
         # Celery's own word for a result store that cannot be reached is RuntimeError.
         reason = " ".join(str(error).split())

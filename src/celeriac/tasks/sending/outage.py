@@ -11,7 +11,7 @@ from celery.canvas import maybe_signature
 from kombu.exceptions import OperationalError
 
 from celeriac import wire
-from celeriac.errors import QueueFull, SendingError, redacted
+from celeriac.errors import CeleriacError, redacted
 from celeriac.events import emit
 from celeriac.tasks.runtime import queues_of
 from celeriac.tasks.sending.errors import NotSent, PartlySent
@@ -106,10 +106,11 @@ class Outage:
         unsent = [message for step in left for message in step]
         queues = ", ".join(f'"{name}"' for name in sorted({message.queue for message in unsent}))
         at = redacted(str(self._app.conf.broker_write_url))
-        said = redacted(error.message if isinstance(error, SendingError | QueueFull) else str(error)).rstrip(
-            "."
-        )
-        said = said.splitlines()[0] if said else type(error).__name__
+        # kombu's errors wrap those of the transport.
+        cause = next((it for it in (error, error.__cause__) if isinstance(it, CeleriacError)), None)
+        said = redacted(str(error) if cause is None else cause.message).strip()
+        said = said.splitlines()[0].rstrip(".") if said else type(error).__name__
+        mend = (cause and cause.fix) or "see that the broker runs and can be reached"
         if not sent:
             ending = (
                 "It did not answer, so it may have taken them all the same."
@@ -120,7 +121,7 @@ class Outage:
                 "SEND-001",
                 f"the broker takes no task for {queues} now: {said}. {_named(unsent)} cannot be sent. {ending}",
                 at=at,
-                fix="see that the broker runs and can be reached; [sending].spool would keep tasks on disk meanwhile",
+                fix=f"{mend}; [sending].spool would keep tasks on disk meanwhile",
             )
         failure = PartlySent(
             "SEND-002",
