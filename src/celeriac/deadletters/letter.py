@@ -77,6 +77,16 @@ def letter_id_of(message: Any, headers: Mapping[str, Any], spoken: Said) -> str:
     return str(uuid4())
 
 
+def unproven_letter_id(letter: str, reason: str, headers: Mapping[str, Any], body: bytes) -> str:
+    """Name the letter of a message that proves nothing after its bytes.
+
+    It must not take the place of `letter`, that of the task whose id it carries.
+    """
+    sent = [(key, said) for key, said in headers.items() if not key.startswith("x-")]
+    digest = hashlib.sha256(repr(sent).encode() + body).hexdigest()
+    return wire.letter_id(f"{letter}:{reason}:{digest}", 0)
+
+
 class Said(NamedTuple):
     """Which task a message says it is of; None where it does not say."""
 

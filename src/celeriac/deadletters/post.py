@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import traceback as tracebacks
-from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from kombu.entity import Exchange, Queue
 
 from celeriac import events, wire
 from celeriac.clock import SYSTEM, Clock
-from celeriac.deadletters.letter import body_bytes, letter_id_of, said_of
+from celeriac.deadletters.letter import body_bytes, letter_id_of, said_of, unproven_letter_id
 from celeriac.deadletters.line import Line
 from celeriac.security import as_received
 
@@ -63,10 +62,8 @@ class LetterPost:
         spoken = said_of(headers, body, message.content_type)
         letter = letter_id_of(message, headers, spoken)
         if reason in wire.UNPROVEN:
-            # It must not take the place of the letter of the task that has its task id.
-            sent = [(name, said) for name, said in headers.items() if not name.startswith("x-")]
-            letter = wire.letter_id(f"{letter}:{reason}:{sha256(repr(sent).encode() + body).hexdigest()}", 0)
-        death: dict[str, Any] = {
+            letter = unproven_letter_id(letter, reason, headers, body)
+        headers[wire.DEATH] = {
             "letter": letter,
             "reason": reason,
             "queue": queue,
@@ -75,9 +72,8 @@ class LetterPost:
             "host": socket.gethostname(),
             "worker": worker,
             "died_at": self._clock.wall(),
+            **_words(exception, kind, traceback),
         }
-        death.update(_words(exception, kind, traceback))
-        headers[wire.DEATH] = death
         # A body that was readable reached us decompressed.
         compression = None if getattr(message, "errors", None) else headers.get("compression")
         self._line.publish(
