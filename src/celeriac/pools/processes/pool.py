@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import threading
 import time
@@ -14,14 +13,13 @@ from typing import Any
 from celery.concurrency.base import BasePool
 from celery.utils.log import get_logger
 from celery.worker import state
-from celery.worker.consumer.events import Events
 
 from celeriac.errors import AppError
 from celeriac.pools.processes.burial import Dead, bury
-from celeriac.pools.processes.child import SPENT, Child
+from celeriac.pools.processes.child import SPENT
 from celeriac.pools.processes.mirror import Mirror
-from celeriac.pools.processes.roles import slot_of
 from celeriac.pools.processes.slot import Slot
+from celeriac.pools.processes.starting import Starter
 
 #: how often limits are looked at; a limit is kept that exactly
 _WATCH_EVERY_S = 0.05
@@ -50,6 +48,7 @@ class TaskPool(BasePool):
         self._hostname = str(options["initargs"][1])
         self.slots: list[Slot] = []
         self.mirror = Mirror(self.app, self._hostname)
+        self._starter = Starter(self.app, self._hostname, self.options)
         self.is_stopping = False
         self._is_dropping = False
         self._is_waited_for = False
@@ -68,10 +67,7 @@ class TaskPool(BasePool):
 
     def on_start(self) -> None:
         """Fork the slots, from a parent that has imported what they will use."""
-        self._warm()
-        # Whatever there is now, all processes share: a collection would write to every page of it.
-        gc.collect()
-        gc.freeze()
+        self._starter.warm()
         self._fill()
         self._handlers = _shutdown_handlers()
         threading.Thread(target=self._watch, name="celeriac-limits", daemon=True).start()
@@ -196,10 +192,6 @@ class TaskPool(BasePool):
 
     # Filling.
 
-    def _warm(self) -> None:
-        self.app.finalize()
-        _ = self.app.backend, self.app.amqp.queues, self.app.amqp.Producer, self.app.events.Dispatcher
-
     def _fill(self) -> None:
         while not self.is_stopping and time.monotonic() >= self._soonest:
             empty = next((it for it in self.slots if it.process is None and not it.is_unsettled), None)
@@ -213,46 +205,9 @@ class TaskPool(BasePool):
             self._start(empty)
 
     def _start(self, slot: Slot) -> None:
-        settings = {
-            "initial_prefetch_count": self._consumer.prefetch_multiplier if self._consumer else 1,
-            "prefetch_multiplier": self._consumer.prefetch_multiplier if self._consumer else 1,
-            "disable_rate_limits": bool(self._consumer and self._consumer.disable_rate_limits),
-            "task_events": self._sends_task_events(),
-        }
         others = [each for each in self.slots if each is not slot]
-        hub, options = self._hub, dict(self.options)
-
-        def clear() -> None:
-            # A sibling's pipe that stayed open here would hide from it that the parent is gone.
-            for each in others:
-                each.hang_up()
-                each.release()
-            if hub is not None:
-                hub.poller.close()
-
-        def live(page: Any, line: Any, copy: Any, descriptors: Any) -> int:
-            return Child(
-                self.app,
-                self._hostname,
-                page,
-                line,
-                copy=copy,
-                descriptors=descriptors,
-                consumer=slot_of(type(self._consumer).__base__),
-                options=options,
-                settings=settings,
-                count=self.limit,
-            ).live()
-
-        slot.start(live, clear)
+        self._starter.start(slot, others=others, consumer=self._consumer, hub=self._hub, count=self.limit)
         self._watch_end(slot)
-
-    def _sends_task_events(self) -> bool:
-        """Say whether the worker sends them now; remote control may have changed that since it started."""
-        if self._consumer is None:
-            return False
-        sender = self._consumer.event_dispatcher or self._consumer.blueprint.steps.get(Events.name)
-        return sender is not None and sender.enabled and (not sender.groups or "task" in sender.groups)
 
     def _share(self) -> None:
         """Tell the slots how many they are: a rate limit is the whole worker's."""
