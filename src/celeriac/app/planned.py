@@ -59,7 +59,7 @@ GATHERED = "celeriac.backends.gathering:GATHERED"
 
 
 def transport_options(plan: Plan) -> dict[str, Any]:
-    """Give what a broker of ours must know of the plan."""
+    """Give what a broker of ours must know of the plan; SQS, which has no topics, whether somebody records runs."""
     return {
         # By name: Celery answers `inspect stats` with these options, which must therefore be plain values.
         "before_acks": GATHERED,
@@ -72,6 +72,4 @@ def transport_options(plan: Plan) -> dict[str, Any]:
             for name, queue in plan.queues.items()
             if queue.max_length is not None
         },
-        # On SQS, which has no topics, the recorder is told of runs by a queue, if there is a recorder.
-        "keeps_events": plan.records is not None,
-    }
+    } | ({"keeps_events": plan.records is not None} if plan.broker.startswith("sqs:") else {})
