@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from celeriac.transports.sqs.delays import delay_of, hiding_of
 from celeriac.transports.sqs.leases import Leases
+from servers.waiting import eventually
 
 JOBS, MAIL = "http://sqs/1/jobs", "http://sqs/1/mail"
 AWAY = EndpointConnectionError(endpoint_url="http://sqs")
@@ -25,6 +26,7 @@ class Client:
         self.shown: list[tuple[str, int]] = []
         self.gone: set[str] = set()
         self.trouble: Exception | None = None
+        self.tries = 0
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:
         self._fail()
@@ -41,6 +43,7 @@ class Client:
         self.deleted.append(ReceiptHandle)
 
     def _fail(self) -> None:
+        self.tries += 1
         if self.trouble is not None:
             raise self.trouble
 
@@ -156,3 +159,13 @@ def test_a_task_waits_at_sqs_for_as_long_as_sqs_can(
 @pytest.mark.parametrize("eta", [None, "", "soon", 5, [], "2026-13-01"])
 def test_a_time_that_cannot_be_read_delays_nothing(eta: object) -> None:
     assert delay_of({"eta": eta}) is hiding_of({"eta": eta}) is None
+
+
+def test_the_thread_that_renews_outlives_an_error_that_nobody_foresaw(client: Client) -> None:
+    held = leases(client, lease_s=1)
+    client.trouble = RuntimeError("a client that went wrong")
+    held.hold(JOBS, ["a"])
+    eventually(lambda: client.tries >= 2)
+    client.trouble = None
+    eventually(lambda: client.renewed)
+    held.close()

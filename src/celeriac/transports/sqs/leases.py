@@ -133,8 +133,12 @@ class Leases:
             with self._changed:
                 if self._changed.wait_for(lambda: self._is_closed, self.lease_s / 3):
                     return
-            self._pay()
-            self.renew()
+            try:
+                self._pay()
+                self.renew()
+            except Exception as error:
+                # Of any kind: without renewals everything that is held would be run twice.
+                emit("broker", "broker.trouble", error=error)
 
     def _pay(self) -> None:
         with self._changed:

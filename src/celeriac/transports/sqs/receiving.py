@@ -11,10 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from celeriac.errors import BrokerError
 from celeriac.events import emit
 from celeriac.transports.sqs.leases import BATCH_MAX, Leases
-from celeriac.transports.sqs.trouble import FAILURES
 
 #: how long SQS keeps back the answer that there is nothing, so that what comes meanwhile is here at once, seconds;
 #: a worker that stops waits as long at most
@@ -64,7 +62,8 @@ class Receiver:
         while not self._stopping.is_set():
             try:
                 self._turn()
-            except (*FAILURES, BrokerError) as error:
+            except Exception as error:
+                # Of any kind: a queue that nobody reads any more, and nobody says so, is the worst.
                 pause_s = min(pause_s * 2, _LONGEST_PAUSE_S) or _FIRST_PAUSE_S
                 emit("broker", "sqs.waiting", queue=self._queue, pause_s=pause_s, error=error)
                 self._is_flowing = False

@@ -46,11 +46,13 @@ class Transport(KombuTransport):
 
     def give_back(self, channel: Any) -> None:
         """Give back what a channel has received and its consumer has not."""
-        kept = [it for it in list(self._arrived) if it[0] is not channel]
-        mine = [it for it in list(self._arrived) if it[0] is channel]
-        self._arrived = deque(kept)
-        for _, _, payload in mine:
-            self._decline(channel, payload)
+        # One by one: receivers of other channels go on meanwhile.
+        for _ in range(len(self._arrived)):
+            arrived = self._arrived.popleft()
+            if arrived[0] is channel:
+                self._decline(channel, arrived[2])
+            else:
+                self._arrived.append(arrived)
 
     def _decline(self, channel: Any, payload: dict[str, Any]) -> None:
         properties = payload["properties"]
