@@ -101,11 +101,12 @@ def test_what_comes_when_the_room_is_taken_is_given_back(queue: Queue, leases: L
 
 
 def test_it_reads_on_after_any_error(queue: Queue, receiver: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "celeriac.broker")
     queue.answers = [RuntimeError("nobody foresaw it"), ["a"]]
     receiver()
     eventually(lambda: queue.taken == ["a"])
-    eventually(lambda: "queue jobs is read again" in caplog.text or "nobody foresaw it" in caplog.text)
     assert "queue jobs cannot be read now" in caplog.text
+    eventually(lambda: "queue jobs is read again" in caplog.text)
 
 
 def test_what_was_on_its_way_when_it_was_stopped_is_given_back(queue: Queue, receiver: Any) -> None:
