@@ -109,6 +109,21 @@ def test_it_reads_on_after_any_error(queue: Queue, receiver: Any, caplog: pytest
     eventually(lambda: "queue jobs is read again" in caplog.text)
 
 
+def test_what_cannot_be_taken_is_left_to_sqs_and_the_next_message_is_taken(
+    queue: Queue, leases: Leases, receiver: Any
+) -> None:
+    def take(url: str, message: dict[str, Any]) -> None:
+        if message["ReceiptHandle"] == "bad":
+            raise RuntimeError("its letter cannot be written")
+        original(url, message)
+
+    original, queue.take = queue.take, take  # type: ignore[method-assign]
+    queue.answers = [["bad", "good"]]
+    receiver()
+    eventually(lambda: queue.taken == ["good"])
+    eventually(lambda: leases.room() == 1)
+
+
 def test_what_was_on_its_way_when_it_was_stopped_is_given_back(queue: Queue, receiver: Any) -> None:
     is_asked, may_answer = threading.Event(), threading.Event()
 

@@ -99,5 +99,13 @@ class Receiver:
         leases.hold(url, (message["ReceiptHandle"] for message in kept))
         for message in messages[len(kept) :]:
             leases.hide(url, message["ReceiptHandle"], 0)
+        trouble: Exception | None = None
         for message in kept:
-            self._take(url, message)
+            try:
+                self._take(url, message)
+            except Exception as error:
+                # It comes back when its lease ends; held, it would be nobody's for as long as this process lives.
+                leases.leave(message["ReceiptHandle"])
+                trouble = error
+        if trouble is not None:
+            raise trouble
