@@ -325,6 +325,17 @@ def test_task_events_go_to_the_recorders_queue_where_runs_are_recorded(broker: B
     assert kept["Attributes"]["MessageRetentionPeriod"] == "3600"
 
 
+def test_a_bounded_call_is_tried_once_and_others_as_the_team_says(broker: Broker) -> None:
+    def config(**options: Any) -> Any:
+        return broker.connect(**options).default_channel.sqs().meta.config
+
+    bounded = config(connect_timeout=1.5, read_timeout=2.5)
+    assert (bounded.connect_timeout, bounded.read_timeout) == (1.5, 2.5)
+    assert bounded.retries["total_max_attempts"] == 1
+    assert config().retries["total_max_attempts"] == 2
+    assert config(read_timeout=2.5, **{"client-config": {"read_timeout": 40}}).read_timeout == 40
+
+
 def test_a_message_that_is_too_big_says_so(broker: Broker) -> None:
     with pytest.raises(BrokerError) as refused:
         send(broker.connect(), "x" * 2_000_000)

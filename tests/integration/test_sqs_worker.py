@@ -196,6 +196,8 @@ def test_what_can_be_looked_at_is_shown_and_what_cannot_says_so(shop: Shop, up: 
     assert worker_of(shop)["queues"] == ["default", "mail.out"]
     [queue] = [it for it in shop.json("queues")["queues"] if it["name"] == "default"]
     assert (queue["ready"], queue["unacked"], queue["consumers"]) == (0, 1, None)
+    health = "import asyncio; from celeriac.integrations.asgi import Checks\nout = asyncio.run(Checks(app).celery())"
+    assert shop.ask(health) == [200, {"workers": 1, "active_tasks": 1, "healthy": True}]
     (shop.folder / "shown.go").touch()
     asked = shop.run(
         "python", "-c", "import celeriac; celeriac.create_app().control.ping(timeout=5)", within=60

@@ -48,17 +48,8 @@ def hears_broadcasts(app: Celery) -> bool:
 def _try(url: str, patience_s: float, options: Mapping[str, Any]) -> str | None:
     located = locate(url)
     if located is not None:
-        client = {
-            "connect_timeout": patience_s,
-            "read_timeout": patience_s,
-            "retries": {"total_max_attempts": 1},
-        }
-        options = {
-            **options,
-            "socket_connect_timeout": patience_s,
-            "socket_timeout": patience_s,
-            "client-config": {**options.get("client-config", {}), **client},
-        }
+        names = ("socket_connect_timeout", "socket_timeout", "connect_timeout", "read_timeout")
+        options = {**options, **dict.fromkeys(names, patience_s)}
         url = located.url
     try:
         transport = located.transport if located is not None else None

@@ -16,6 +16,8 @@ from typing import Any
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from celeriac.app.reaching import hears_broadcasts
+from celeriac.control.asked import beating
 from celeriac.errors import CeleriacError, IntegrationError
 from celeriac.integrations.sending import Sender, Sent
 
@@ -100,7 +102,7 @@ class Checks:
         return 503, {"ready": False, "reasons": [f"the broker cannot be reached: {reason}"]}
 
     async def celery(self) -> Answer:
-        """Give `{workers, active_tasks, healthy}` of all workers that answer, on whatever host.
+        """Give `{workers, active_tasks, healthy}` of all workers that answer, on whatever host; on SQS, of this host.
 
         An answer may be 2 seconds old; a new one takes 1 second.
         """
@@ -132,6 +134,9 @@ class Checks:
 
     def _active(self) -> dict[str, Any]:
         with self._connected() as connection:
+            celery: Any = self._celery
+            if not hears_broadcasts(celery):
+                return {it.name: range(it.busy) for it in beating(celery.celeriac.plan)}
             return (
                 self._celery.control.inspect(timeout=_WORKERS_WITHIN_S, connection=connection).active() or {}
             )

@@ -17,6 +17,7 @@ _FAREWELL_TIMEOUT_S = 0.5
 _TIMEOUTS: dict[str, tuple[str, ...]] = {
     "redis": ("socket_timeout", "socket_connect_timeout"),
     "amqp": ("read_timeout", "write_timeout"),
+    "sqs": ("connect_timeout", "read_timeout"),
 }
 
 
@@ -88,9 +89,6 @@ class Sender:
         driver = stock.get_transport_cls().driver_type
         bounds = dict.fromkeys(_TIMEOUTS.get(driver, ()), _STEP_TIMEOUT_S)
         options: dict[str, Any] = {**bounds, **self._app.conf.broker_transport_options}
-        if driver == "sqs":
-            bounds = dict.fromkeys(("connect_timeout", "read_timeout"), _STEP_TIMEOUT_S)
-            options.setdefault("client-config", {**bounds, "retries": {"total_max_attempts": 1}})
         if driver == "amqp":
             # Without confirms AMQP says nothing of a message it did not take.
             options["confirm_publish"] = True

@@ -8,6 +8,7 @@ from typing import Any
 _BOUNDS = {
     "redis": ("socket_connect_timeout", "socket_timeout"),
     "amqp": ("connect_timeout", "read_timeout", "write_timeout"),
+    "sqs": ("connect_timeout", "read_timeout"),
 }
 #: a send that fails is tried again on a new connection: to connect, to answer, and to answer before
 _PARTS = 3
@@ -31,12 +32,6 @@ def bounded(app: Any, deadline_s: float, room_s: float | None = None) -> Any:
     driver = transport.driver_type
     part_s = deadline_s / _PARTS
     options: dict[str, Any] = dict.fromkeys(_BOUNDS.get(driver, ()), part_s)
-    if driver == "sqs":
-        options["client-config"] = {
-            "connect_timeout": part_s,
-            "read_timeout": part_s,
-            "retries": {"total_max_attempts": 1},
-        }
     if driver == "amqp":
         # Without confirms RabbitMQ says nothing of a message that it did not take.
         options["confirm_publish"] = True

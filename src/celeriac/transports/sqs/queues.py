@@ -34,6 +34,8 @@ _COUNTED = (
 _CLIENT = Config(
     connect_timeout=5, read_timeout=30, retries={"total_max_attempts": 2}, max_pool_connections=50
 )
+#: transport options, seconds, as py-amqp calls them too
+_BOUNDS = ("connect_timeout", "read_timeout")
 
 
 class QueueChannel(KombuChannel):
@@ -61,7 +63,12 @@ class QueueChannel(KombuChannel):
             raise explained(error, queue) from error
 
     def _new_boto_client(self, service: Any, *who: Any, config: Config | None = None, **whom: Any) -> Any:
-        asked = _CLIENT.merge(Config(**(self.transport_options.get("client-config") or {})))
+        options = self.transport_options
+        asked = _CLIENT
+        if bounds := {name: options[name] for name in _BOUNDS if name in options}:
+            # Who bounds a call tries again by himself.
+            asked = asked.merge(Config(**bounds, retries={"total_max_attempts": 1}))
+        asked = asked.merge(Config(**(options.get("client-config") or {})))
         whom["config"] = asked.merge(config) if config else asked
         return super()._new_boto_client(service, *who, **whom)
 
